@@ -14,6 +14,7 @@ from wirecover.capture.protocols.tls_hello import (
     resumed,
 )
 from wirecover.capture.protocols.tls_reader import HandshakeMessage, HandshakeReader
+from wirecover.capture.registries.tls_numbers import cipher_name, version_name
 
 __all__ = [
     "ClientHello",
@@ -22,12 +23,14 @@ __all__ = [
     "HandshakeReader",
     "OuterEch",
     "ServerHello",
+    "cipher_name",
     "highest_version",
     "parse_certificate_message",
     "parse_client_hello",
     "parse_encrypted_extensions",
     "parse_server_hello",
     "resumed",
+    "version_name",
 ]
 
 

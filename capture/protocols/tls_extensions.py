@@ -9,6 +9,7 @@ from struct import unpack, unpack_from
 from typing import Final
 
 from wirecover.capture.protocols import Malformed
+from wirecover.capture.registries.tls_numbers import GREASE as GREASE
 
 # Extension numbers: https://www.iana.org/assignments/tls-extensiontype-values/tls-extensiontype-values.xhtml
 SERVER_NAME: Final = 0
@@ -23,9 +24,6 @@ SUPPORTED_VERSIONS: Final = 43
 KEY_SHARE: Final = 51
 ENCRYPTED_CLIENT_HELLO: Final = 0xFE0D
 NEXT_PROTOCOL_NEGOTIATION: Final = 13172
-
-# The sixteen values of RFC 8701 section 2 (cipher suites, groups, extensions, versions, signature schemes).
-GREASE: Final = frozenset(0x0A0A + 0x1010 * step for step in range(16))
 
 Extensions = tuple[tuple[int, bytes], ...]
 
