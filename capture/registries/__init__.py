@@ -1,0 +1,1 @@
+"""Numbers and their names, each table under the URL of its source."""
