@@ -37,6 +37,7 @@ HEADER_BYTES: Final = 12
 _OPT: Final = 41
 _MIN_QUESTION: Final = 5
 _MIN_RECORD: Final = 11
+_USUAL_UDP: Final = 4096  # the largest UDP payload that senders commonly take: a cut message was no longer
 _CLASS_BITS: Final = 0x7FFF  # mDNS: the top bit is no part of the class (RFC 6762 sections 5.4, 10.2)
 _PLAUSIBLE_NAME: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.*/ ")
 
@@ -236,7 +237,7 @@ def looks_like_dns(data: bytes, *, known_port: bool = False) -> bool:
     practice: one question (or an unsolicited answer of mDNS), known opcode, class and types, names of
     host-name characters, sound record data, and not a byte left over.
     """
-    if not _sound_header(data):
+    if not _sound_header(data, max(len(data), _USUAL_UDP)):
         return False
     try:
         message = parse_dns(data)
@@ -253,8 +254,8 @@ def _starts_soundly(data: bytes) -> bool:
     return first is not None and first[0].type in TYPES and first[0].class_ & _CLASS_BITS in CLASSES
 
 
-def _sound_header(data: bytes) -> bool:
-    """A header that a real sender writes, with counts that the bytes could hold if the message were whole."""
+def _sound_header(data: bytes, room: int) -> bool:
+    """A header that a real sender writes, with counts that a message of `room` bytes can hold."""
     if len(data) < HEADER_BYTES:
         return False
     flags = data[2] << 8 | data[3]
@@ -264,7 +265,7 @@ def _sound_header(data: bytes) -> bool:
     if not flags & 0x8000 and flags & 0xF and flags >> 11 & 0xF != 5:  # no response code in a query
         return False
     needed = asked * _MIN_QUESTION + sum(counted) * _MIN_RECORD
-    return needed <= 2 * len(data) or bool(flags & 0x0200)
+    return needed <= room
 
 
 def _plausible(message: DnsMessage) -> bool:
@@ -331,4 +332,4 @@ class DnsTcpReader:
 
 def _sound_start(header: bytearray, length: int) -> bool:
     """May a message of `length` bytes begin so? Looked at only when the header is there whole."""
-    return len(header) < HEADER_BYTES or _sound_header(bytes(header).ljust(length, b"\0"))
+    return len(header) < HEADER_BYTES or _sound_header(bytes(header), length - HEADER_BYTES)

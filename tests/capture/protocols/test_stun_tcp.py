@@ -40,7 +40,9 @@ def test_an_unfinished_frame_waits(name):
     assert reader.feed(stream[-1:]) == expected[-1:]
 
 
-@pytest.mark.parametrize("stream", [b"GET / HTTP/1.1\r\n", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", bytes(64)])
+@pytest.mark.parametrize(
+    "stream", [b"GET / HTTP/1.1\r\n", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", bytes(64)]
+)
 def test_another_protocol_is_a_problem(stream):
     reader = StunTcpReader()
     assert reader.feed(stream) == []
