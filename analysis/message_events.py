@@ -1,0 +1,193 @@
+"""Message events: bursts of application data that may be messages, and those that are not.
+
+`sql/message_bursts.sql` is the method; this module runs it once per connection and set of parameters, keeps
+its answer in a temporary table of the connection (other detectors read it there), and makes the `events`.
+"""
+
+import hashlib
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import duckdb
+
+from wirecover.analysis.detector import Finding, FrameRef, Result
+from wirecover.analysis.errors import AnalysisError
+from wirecover.analysis.evidence import ask, nanoseconds, rows, sql_text
+from wirecover.analysis.findings import app_text, counted, parameters_json, result, utc_text
+from wirecover.casefile.derived import EVENTS
+
+KINDS = ("text-like", "media-like", "connect-like", "keepalive", "small")
+MESSAGE_KINDS = ("text-like", "media-like")
+
+
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    """Thresholds of the event extraction. Times in seconds, sizes in bytes of transport payload."""
+
+    burst_gap_s: float = 0.5
+    floor_bytes: int = 150
+    media_bytes: int = 10_000
+    connect_s: float = 1.0
+    handshake_s: float = 10.0
+    keepalive_bytes: int = 512
+    keepalive_members: int = 5
+    keepalive_period_s: float = 5.0
+    keepalive_percent: int = 80
+    include_unlabelled: bool = False
+
+    def check(self) -> None:
+        """Raises AnalysisError for values that make no sense."""
+        if not 0 < self.burst_gap_s <= 60:
+            raise AnalysisError("burst_gap_s must lie above 0 and not above 60 seconds")
+        if not 0 <= self.floor_bytes <= self.media_bytes:
+            raise AnalysisError("floor_bytes must not be negative nor exceed media_bytes")
+        if self.keepalive_members < 3 or not 0 < self.keepalive_percent <= 100:
+            raise AnalysisError("keepalive_members must be 3 or more, keepalive_percent between 1 and 100")
+        if min(self.connect_s, self.handshake_s, self.keepalive_period_s) < 0:
+            raise AnalysisError("connect_s, handshake_s and keepalive_period_s must not be negative")
+
+
+def prepare(connection: duckdb.DuckDBPyConnection, parameters: Parameters) -> str:
+    """Name of a temporary table of all bursts; times in ns, `app` is empty when unlabelled."""
+    parameters.check()
+    digest = hashlib.sha256(parameters_json(parameters).encode("ascii")).hexdigest()[:16]
+    name = f"wirecover_bursts_{digest}"
+    if rows(
+        connection, "SELECT 1 FROM duckdb_tables() WHERE table_name = $name AND temporary", {"name": name}
+    ):
+        return name
+    columns = {row[0] for row in rows(connection, "SELECT column_name FROM (DESCRIBE packets)")}
+    text = sql_text("message_bursts")
+    if "record_types" not in columns:
+        text = text.replace("p.record_types", "NULL::SMALLINT[]")
+    values = {
+        "include_unlabelled": parameters.include_unlabelled,
+        "handshake_ns": nanoseconds(parameters.handshake_s),
+        "gap_ns": nanoseconds(parameters.burst_gap_s),
+        "connect_ns": nanoseconds(parameters.connect_s),
+        "floor_bytes": parameters.floor_bytes,
+        "media_bytes": parameters.media_bytes,
+        "keepalive_bytes": parameters.keepalive_bytes,
+        "keepalive_members": parameters.keepalive_members,
+        "keepalive_period_ns": nanoseconds(parameters.keepalive_period_s),
+        "keepalive_percent": parameters.keepalive_percent,
+    }
+    connection.execute(f"CREATE TEMP TABLE {name} AS {text}", values).fetchall()
+    return name
+
+
+_EVENTS_QUERY = """
+SELECT event_id, 'message_events' AS pattern, flow_id, capture_id, make_timestamp_ns(ns) AS ts, up, bytes,
+       kind, confidence, first_frame, last_frame, make_timestamp_ns(first_ns) AS first_ts, packets
+FROM {table} WHERE kind <> 'small' ORDER BY ns, flow_id, up, first_frame
+"""
+
+_COUNTS_QUERY = """
+SELECT client_ip, app, kind, up, count(*), sum(bytes)::BIGINT, min(first_ns), max(ns)
+FROM {table} GROUP BY ALL ORDER BY ALL
+"""
+
+_ENDS_QUERY = """
+SELECT client_ip, app, flow_id, capture_id, first_frame, last_frame,
+       row_number() OVER (PARTITION BY client_ip, app ORDER BY ns, flow_id, up, first_frame) AS nth,
+       count(*) OVER (PARTITION BY client_ip, app) AS total
+FROM {table} QUALIFY nth = 1 OR nth = total ORDER BY client_ip, app, nth
+"""
+
+
+class MessageEvents:
+    """Detector: message events of each endpoint and application."""
+
+    name: ClassVar[str] = "message_events"
+    version: ClassVar[str] = "1"
+    question: ClassVar[str] = "When did traffic of each address look like messages going out or coming in?"
+    method: ClassVar[str] = (
+        "Payload-carrying packets of one direction of a TCP or QUIC flow of a known application that "
+        "follow each other within 0.5 s are one burst; its time is that of its last packet, its size the "
+        "sum of transport payload. Where TLS record types are known only records of type 23 (application "
+        "data) count; handshakes are left out, and bursts within one second after a handshake are named "
+        "connect-like. Small bursts of one size that return at a constant interval are named keepalive. "
+        "Bursts below 150 bytes are counted but are no events. What is left is text-like below 10,000 "
+        "bytes and media-like from there on."
+    )
+    cannot_show: ClassVar[tuple[str, ...]] = (
+        (
+            "That a burst was a message: read and delivery receipts, typing signals, synchronisation, "
+            "presence and pushed settings can be as large."
+        ),
+        "What a message said, its kind, or for whom it was; the kinds name a size, not a content.",
+        (
+            "How many messages there were: messages sent within half a second are one event, one large "
+            "file may be many."
+        ),
+        (
+            "Messages that were sent while a connection was being made, that are smaller than the floor, "
+            "or that a machine sends at a constant interval and size."
+        ),
+        (
+            "Who used the device: an address is not a person, and behind one address there may be several "
+            "devices."
+        ),
+    )
+    parameters: ClassVar[Parameters] = Parameters()
+
+    def run(self, connection: duckdb.DuckDBPyConnection, parameters: Parameters) -> Result:
+        """Extract the events; one fact for each endpoint and application."""
+        table = prepare(connection, parameters)
+        events = ask(connection, _EVENTS_QUERY.format(table=table)).cast(EVENTS)
+        findings = list(self._findings(connection, table, parameters))
+        note = "No flow of a known application carries payload: no message events."
+        return result(findings, events=events, notes=() if findings else (note,))
+
+    def _findings(
+        self, connection: duckdb.DuckDBPyConnection, table: str, parameters: Parameters
+    ) -> list[Finding]:
+        counts: dict[tuple[str, str], list[tuple[Any, ...]]] = defaultdict(list)
+        for client, app, *row in rows(connection, _COUNTS_QUERY.format(table=table)):
+            counts[client, app].append(tuple(row))
+        frames: dict[tuple[str, str], list[FrameRef]] = defaultdict(list)
+        for client, app, flow, capture, first, last, nth, _ in rows(
+            connection, _ENDS_QUERY.format(table=table)
+        ):
+            which = "first burst" if nth == 1 else "last burst"
+            frames[client, app] += [
+                FrameRef(capture, first, flow, f"first frame of the {which}"),
+                FrameRef(capture, last, flow, f"last frame of the {which}"),
+            ]
+        text = parameters_json(parameters)
+        return [
+            self._finding(client, app, counts[client, app], tuple(frames[client, app]), text)
+            for client, app in sorted(counts)
+        ]
+
+    def _finding(
+        self,
+        client: str,
+        app: str,
+        counts: list[tuple[Any, ...]],
+        frames: tuple[FrameRef, ...],
+        parameters: str,
+    ) -> Finding:
+        table = {kind: {"up": 0, "down": 0, "bytes_up": 0, "bytes_down": 0} for kind in KINDS}
+        for kind, up, number, size, _, _ in counts:
+            side = "up" if up else "down"
+            table[kind][side] += number
+            table[kind][f"bytes_{side}"] += size
+        up = sum(table[kind]["up"] for kind in MESSAGE_KINDS)
+        down = sum(table[kind]["down"] for kind in MESSAGE_KINDS)
+        other = {kind: table[kind]["up"] + table[kind]["down"] for kind in KINDS}
+        first, last = min(row[4] for row in counts), max(row[5] for row in counts)
+        statement = (
+            f"Address {client} shows {counted(up, 'message-like burst')} going out and {down:,} coming in "
+            f"on {app_text(app)} between {utc_text(first)} and {utc_text(last)}; not counted among them: "
+            f"{counted(other['keepalive'], 'keepalive')}, {counted(other['connect-like'], 'burst')} while "
+            f"connecting and {counted(other['small'], 'burst')} below the size floor. A message-like burst "
+            "need not be a message."
+        )
+        return Finding(
+            pattern=self.name, version=self.version, kind="fact", statement=statement, parameters=parameters,
+            first_ns=first, last_ns=last, subject=client, app=app or None,
+            details={"counts": table, "frames_listed": "first and last burst; events have theirs in table events"},
+            frames=frames,
+        )  # fmt: skip

@@ -1,0 +1,141 @@
+-- name: message_bursts
+-- question: Which bursts of application data did each labelled flow carry, in which direction, when and how large?
+-- reads: flows, packets, tls_handshakes
+-- param: include_unlabelled BOOLEAN   -- take TLS and QUIC flows without an application label as well
+-- param: handshake_ns BIGINT          -- a handshake is over at the latest so long after its hellos
+-- param: gap_ns BIGINT                -- packets of one direction closer than this are one burst (t_e)
+-- param: connect_ns BIGINT            -- a burst that starts so soon after the handshake belongs to connecting
+-- param: floor_bytes BIGINT           -- smaller bursts are not message events
+-- param: media_bytes BIGINT           -- bursts from this size on are media-like
+-- param: keepalive_bytes BIGINT       -- larger bursts are never keepalives
+-- param: keepalive_members BIGINT     -- bursts of one size class needed before a rhythm is stated
+-- param: keepalive_period_ns BIGINT   -- shorter periods are no keepalive
+-- param: keepalive_percent BIGINT     -- share of intervals that must agree with their median
+-- returns: one row a burst; kind 'small' is kept here for counting and is not a message event
+-- cannot show: messages that share a burst, messages below the floor, messages sent while connecting
+
+WITH chosen AS MATERIALIZED (
+    SELECT flow_id, capture_id, client_ip, coalesce(app, '') AS app, coalesce(app_confidence, 0) AS app_confidence,
+           epoch_ns(first_ts) AS first_ns, coalesce(transport = 'tcp' AND syn_seen, false) AS start_seen,
+           coalesce(missing_bytes, 0) AS missing_bytes
+    FROM flows
+    -- UDP media and set-up (RTP, STUN, DTLS) is the matter of calls, not of messages
+    WHERE (transport = 'tcp' OR service = 'quic') AND coalesce(service, '') <> 'dns'
+      AND (app IS NOT NULL OR ($include_unlabelled AND service IN ('tls', 'quic')))
+),
+hellos AS (
+    SELECT flow_id, min(greatest(epoch_ns(client_ts), epoch_ns(server_ts))) AS hello_ns,
+           bool_or(coalesce(version, '') LIKE '%1.3%') AS tls13
+    FROM tls_handshakes GROUP BY flow_id
+),
+arrived AS (
+    SELECT p.flow_id, p.up, p.frame, epoch_ns(p.ts) AS ns, p.payload_bytes AS size,
+           CASE WHEN len(p.record_types) > 0 THEN list_contains(p.record_types, 23) END AS ends_data,
+           coalesce(list_contains(p.record_types, 20), false) AS ends_change
+    FROM packets p SEMI JOIN chosen c ON c.flow_id = p.flow_id
+    WHERE p.payload_bytes > 0
+),
+-- A packet inside a record belongs to the record that ends next in its direction.
+told AS MATERIALIZED (
+    SELECT *, coalesce(first_value(ends_data IGNORE NULLS) OVER (
+                  PARTITION BY flow_id, up ORDER BY ns, frame ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING
+              ), true) AS is_data
+    FROM arrived
+),
+-- TLS 1.3: the client's first encrypted record is its Finished. Before 1.3: ChangeCipherSpec announces it.
+-- Without either: the hellos (QUIC), or the SYN of a protocol of the application's own. NULL: began before the capture.
+opened AS (
+    SELECT c.flow_id, coalesce(
+               greatest(any_value(h.hello_ns),
+                   min(t.ns) FILTER (h.tls13 AND t.up AND t.ends_data AND t.ns > h.hello_ns
+                                     AND t.ns <= h.hello_ns + $handshake_ns),
+                   max(t.ns) FILTER (t.ends_change AND t.ns <= coalesce(h.hello_ns, c.first_ns) + $handshake_ns)),
+               CASE WHEN any_value(c.start_seen) THEN any_value(c.first_ns) - 1 END) AS open_ns,
+           coalesce(bool_or(t.ends_data IS NOT NULL), false) AS typed
+    FROM chosen c JOIN told t ON t.flow_id = c.flow_id LEFT JOIN hellos h ON h.flow_id = c.flow_id
+    GROUP BY c.flow_id
+),
+marked AS (
+    SELECT t.flow_id, t.up, t.frame, t.ns, t.size,
+           CASE WHEN t.ns - lag(t.ns) OVER arrival < $gap_ns THEN 0 ELSE 1 END AS starts
+    FROM told t JOIN opened o ON o.flow_id = t.flow_id
+    WHERE t.is_data AND (o.open_ns IS NULL OR t.ns > o.open_ns)
+    WINDOW arrival AS (PARTITION BY t.flow_id, t.up ORDER BY t.ns, t.frame)
+),
+numbered AS (
+    SELECT *, sum(starts) OVER (PARTITION BY flow_id, up ORDER BY ns, frame) AS burst FROM marked
+),
+bursts AS MATERIALIZED (
+    SELECT flow_id, up, min(ns) AS first_ns, max(ns) AS ns, sum(size)::BIGINT AS bytes, count(*) AS packets,
+           min(frame) AS first_frame, max(frame) AS last_frame
+    FROM numbered GROUP BY flow_id, up, burst
+),
+-- Keepalives: bursts of one size class at a constant interval. Three ways to class a size: the exact size in one
+-- flow; sizes of one flow that lie within 16 bytes of their neighbour (padding); the exact size over all flows of
+-- an endpoint (polling that opens a connection each time).
+small AS MATERIALIZED (
+    SELECT b.*, c.client_ip, c.app FROM bursts b JOIN chosen c ON c.flow_id = b.flow_id
+    WHERE b.bytes <= $keepalive_bytes
+),
+stepped AS (
+    SELECT flow_id, up, first_frame, ns,
+           CASE WHEN bytes - lag(bytes) OVER by_size <= 16 THEN 0 ELSE 1 END AS step, bytes
+    FROM small WINDOW by_size AS (PARTITION BY flow_id, up ORDER BY bytes, ns, first_frame)
+),
+classed AS (
+    SELECT 1 AS scope, flow_id::VARCHAR AS owner, up, bytes AS class, flow_id, first_frame, ns FROM small
+    UNION ALL
+    SELECT 2, flow_id::VARCHAR, up, sum(step) OVER (PARTITION BY flow_id, up ORDER BY bytes, ns, first_frame)::BIGINT,
+           flow_id, first_frame, ns
+    FROM stepped
+    UNION ALL
+    SELECT 3, client_ip || '|' || app, up, bytes, flow_id, first_frame, ns FROM small
+),
+spaced AS MATERIALIZED (
+    SELECT *, ns - lag(ns) OVER beat AS before_ns, lead(ns) OVER beat - ns AS after_ns
+    FROM classed
+    WINDOW beat AS (PARTITION BY scope, owner, up, class ORDER BY ns, flow_id, first_frame)
+),
+medians AS (
+    SELECT scope, owner, up, class, quantile_disc(before_ns, 0.5) AS period_ns, count(*) AS members
+    FROM spaced GROUP BY scope, owner, up, class
+),
+-- an interval agrees with the median within a tenth of it, or one second if that is more
+judged AS (
+    SELECT s.flow_id, s.up, s.first_frame, m.period_ns, m.members,
+           coalesce(abs(s.before_ns - m.period_ns) <= greatest(m.period_ns // 10, 1000000000), false) AS before_agrees,
+           coalesce(abs(s.after_ns - m.period_ns) <= greatest(m.period_ns // 10, 1000000000), false) AS after_agrees,
+           sum(CASE WHEN abs(s.before_ns - m.period_ns) <= greatest(m.period_ns // 10, 1000000000) THEN 1 ELSE 0 END)
+               OVER (PARTITION BY s.scope, s.owner, s.up, s.class) AS agreeing
+    FROM spaced s JOIN medians m
+      ON m.scope = s.scope AND m.owner = s.owner AND m.up = s.up AND m.class = s.class
+    WHERE m.members >= $keepalive_members AND m.period_ns >= $keepalive_period_ns
+),
+beats AS (
+    SELECT flow_id, up, first_frame, max(agreeing * 100 // (members - 1))::BIGINT AS agreement
+    FROM judged
+    WHERE (before_agrees OR after_agrees) AND agreeing * 100 >= $keepalive_percent * (members - 1)
+    GROUP BY flow_id, up, first_frame
+),
+named AS (
+    SELECT b.*, c.capture_id, c.client_ip, c.app, c.app_confidence, c.missing_bytes, o.open_ns, o.typed, k.agreement,
+           CASE WHEN k.agreement IS NOT NULL THEN 'keepalive'
+                WHEN b.bytes < $floor_bytes THEN 'small'
+                WHEN o.open_ns IS NOT NULL AND b.first_ns <= o.open_ns + $connect_ns THEN 'connect-like'
+                WHEN b.bytes >= $media_bytes THEN 'media-like'
+                ELSE 'text-like' END AS kind
+    FROM bursts b JOIN chosen c ON c.flow_id = b.flow_id JOIN opened o ON o.flow_id = b.flow_id
+    LEFT JOIN beats k ON k.flow_id = b.flow_id AND k.up = b.up AND k.first_frame = b.first_frame
+)
+SELECT (('0x' || substr(sha256(flow_id::VARCHAR || '|' || up::VARCHAR || '|' || first_frame::VARCHAR), 1, 16))::UBIGINT
+        >> 1)::BIGINT AS event_id,
+       flow_id, capture_id, client_ip, app, ns, up, bytes, kind,
+       -- the rule of docs/methods.md: fixed points, not a rate
+       CASE WHEN kind = 'keepalive' THEN least(agreement, 95)
+            ELSE 40 + CASE WHEN typed THEN 20 ELSE 0 END + CASE WHEN app_confidence >= 80 THEN 10 ELSE 0 END
+                    + CASE WHEN bytes >= 2 * $floor_bytes THEN 10 ELSE 0 END
+                    - CASE WHEN open_ns IS NULL OR missing_bytes > 0 THEN 15 ELSE 0 END
+                    - CASE WHEN kind = 'connect-like' THEN 25 ELSE 0 END
+       END::SMALLINT AS confidence,
+       first_frame, last_frame, first_ns, packets::INTEGER AS packets
+FROM named

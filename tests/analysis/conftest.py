@@ -1,0 +1,134 @@
+"""A small case in memory: tables with the names and columns of the case's views, with planted traffic."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pytest
+
+from wirecover.capture.tables import CAPTURES, FLOWS, PACKETS, TLS_HANDSHAKES
+
+SECOND = 1_000_000_000
+START = 1_772_323_200 * SECOND
+"""2026-03-01 00:00:00 UTC, a Sunday."""
+_TIMES = {"ts", "first_ts", "last_ts", "client_ts", "server_ts"}
+
+
+def _view_schema(schema: pa.Schema) -> pa.Schema:
+    fields = [pa.field("capture_id", pa.int64()), pa.field("flow_id", pa.int64())]
+    fields += [
+        pa.field(one.name, pa.timestamp("ns") if one.name in _TIMES else one.type)
+        for one in schema
+        if one.name not in ("capture_id", "flow_no")
+    ]
+    return pa.schema(fields)
+
+
+@dataclass
+class Traffic:
+    """Builds the rows of a case. Times are seconds after START; frames are numbered by the builder."""
+
+    flows: list[dict[str, Any]] = field(default_factory=list)
+    packets: list[dict[str, Any]] = field(default_factory=list)
+    handshakes: list[dict[str, Any]] = field(default_factory=list)
+    captures: dict[int, dict[str, Any]] = field(default_factory=dict)
+    frame: int = 0
+
+    def flow(
+        self,
+        client: str,
+        packets: Iterable[tuple[float, bool, int] | tuple[float, bool, int, list[int] | None]],
+        *,
+        app: str | None = "signal",
+        span: tuple[float, float] | None = None,
+        capture: int = 7,
+        server: str = "198.51.100.1",
+        **columns: Any,
+    ) -> int:
+        """One flow with payload packets (seconds, up, bytes[, record types]); returns its flow_id."""
+        flow_id = len(self.flows) + 1000
+        rows = sorted(packets, key=lambda row: row[0])
+        times = [row[0] for row in rows] or [0.0]
+        start, end = span or (times[0], times[-1])
+        frames: list[int] = []
+        for seconds, up, size, *types in rows:
+            self.frame += 1
+            frames.append(self.frame)
+            kinds = types[0] if types else None
+            self.packets.append(
+                {
+                    "capture_id": capture, "flow_id": flow_id, "frame": self.frame, "ts": self.ns(seconds),
+                    "up": up, "payload_bytes": size, "record_types": kinds,
+                    "record_bytes": None if kinds is None else [max(size - 5, 1)] * len(kinds),
+                }
+            )  # fmt: skip
+        if not frames:
+            self.frame += 1
+            frames = [self.frame]
+        self.flows.append(
+            {
+                "capture_id": capture, "flow_id": flow_id, "transport": "tcp", "client_ip": client,
+                "client_port": 40_000, "server_ip": server, "server_port": 443,
+                "first_frame": frames[0], "last_frame": frames[-1],
+                "first_ts": self.ns(start), "last_ts": self.ns(end), "service": "tls", "app": app,
+                "app_confidence": 90, "syn_seen": False, "missing_bytes": 0,
+                "packets_up": sum(row[1] for row in rows), "packets_down": sum(not row[1] for row in rows),
+                "bytes_up": sum(row[2] + 66 for row in rows if row[1]),
+                "bytes_down": sum(row[2] + 66 for row in rows if not row[1]), **columns,
+            }
+        )  # fmt: skip
+        self.cover(capture, start, end)
+        return flow_id
+
+    def cover(self, capture: int, start: float, end: float) -> None:
+        """The capture runs at least from start to end."""
+        row = self.captures.setdefault(capture, {"capture_id": capture, "name": f"{capture}.pcap"})
+        row["first_ts"] = min(row.get("first_ts", self.ns(start)), self.ns(start))
+        row["last_ts"] = max(row.get("last_ts", self.ns(end)), self.ns(end))
+
+    def hello(self, flow_id: int, client: float, server: float, version: str = "TLS 1.3") -> None:
+        """Both hellos of a flow."""
+        capture = next(row["capture_id"] for row in self.flows if row["flow_id"] == flow_id)
+        self.handshakes.append(
+            {"capture_id": capture, "flow_id": flow_id, "carrier": "tcp", "client_ts": self.ns(client),
+             "server_ts": self.ns(server), "version": version}
+        )  # fmt: skip
+
+    @staticmethod
+    def ns(seconds: float) -> int:
+        return START + round(seconds * SECOND)
+
+    def connect(self, shuffle: int | None = None, without: str | None = None) -> duckdb.DuckDBPyConnection:
+        """The case; `shuffle` seeds another order of rows, `without` leaves a column of packets out."""
+        connection = duckdb.connect()
+        connection.execute("SET TimeZone = 'UTC'")
+        tables = {
+            "flows": (FLOWS, self.flows),
+            "packets": (PACKETS, self.packets),
+            "tls_handshakes": (TLS_HANDSHAKES, self.handshakes),
+            "captures": (CAPTURES, list(self.captures.values())),
+        }
+        for name, (schema, rows) in tables.items():
+            rows = list(rows)
+            if shuffle is not None:
+                Random(shuffle).shuffle(rows)
+            table = pa.Table.from_pylist(rows, schema=_view_schema(schema))
+            if without in table.column_names and name == "packets":
+                table = table.drop_columns([without])
+            connection.register("incoming", table)
+            connection.execute(f"CREATE TABLE {name} AS FROM incoming")
+            connection.unregister("incoming")
+        return connection
+
+
+@pytest.fixture
+def traffic() -> Traffic:
+    return Traffic()
+
+
+@pytest.fixture
+def new_traffic() -> Callable[[], Traffic]:
+    return Traffic
