@@ -14,7 +14,7 @@ from typing import Final, TypeVar
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric import dh, dsa, ec, ed448, ed25519, rsa, x448, x25519
+from cryptography.hazmat.primitives.asymmetric import dh, dsa, ec, ed448, ed25519, padding, rsa, x448, x25519
 from cryptography.x509 import oid
 
 from wirecover.capture.protocols.x509_der import (
@@ -30,7 +30,7 @@ _LAST_NS: Final = (1 << 63) - 1
 _NAMES: Final = {x509.ObjectIdentifier(dotted): short for dotted, short in ATTRIBUTES.items()}
 _MOST_VERIFIED_BITS: Final = 8192  # a crafted key of tens of thousands of bits would take seconds to check
 
-_MOST_VERIFIED_BITS: Final = 8192  # a crafted key of tens of thousands of bits would take seconds
+# What cryptography raises for content it refuses; DuplicateExtension and its like are not ValueErrors.
 _REFUSALS: Final = (
     ValueError, TypeError, OverflowError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.InvalidVersion,
     x509.UnsupportedGeneralNameType,
@@ -185,11 +185,36 @@ def _self_signed(loaded: x509.Certificate, key_bits: int | None) -> bool | None:
     if key_bits is None or key_bits > _MOST_VERIFIED_BITS:
         return None
     try:
-        loaded.verify_directly_issued_by(loaded)
+        return _verifies_itself(loaded)
     except InvalidSignature:
         return False
     except _REFUSALS:
         return None  # an algorithm that cannot be checked here: equal names are all that is known
+
+
+def _verifies_itself(loaded: x509.Certificate) -> bool | None:
+    """Check the signature with the certificate's own key; SHA-1 and MD5 count too, for this is identity, not
+    trust.
+    """
+    key, digest = loaded.public_key(), loaded.signature_hash_algorithm
+    signature, signed = loaded.signature, loaded.tbs_certificate_bytes
+    scheme = loaded.signature_algorithm_parameters
+    if (
+        isinstance(key, rsa.RSAPublicKey)
+        and isinstance(scheme, padding.AsymmetricPadding)
+        and digest is not None
+    ):
+        key.verify(signature, signed, scheme, digest)
+    elif isinstance(key, ec.EllipticCurvePublicKey) and isinstance(
+        scheme, ec.EllipticCurveSignatureAlgorithm
+    ):
+        key.verify(signature, signed, scheme)
+    elif isinstance(key, dsa.DSAPublicKey) and digest is not None:
+        key.verify(signature, signed, digest)
+    elif isinstance(key, ed25519.Ed25519PublicKey | ed448.Ed448PublicKey):
+        key.verify(signature, signed)
+    else:
+        return None
     return True
 
 

@@ -107,7 +107,7 @@ class DerFacts:
 
 
 def element(der: bytes, position: int, end: int) -> Element:
-    """The element at `position` in a parent that ends at `end`; lengths of up to four bytes, definite only."""
+    """The element at `position` in a parent that ends at `end`; definite lengths of up to four bytes only."""
     if position + 2 > end:
         raise Malformed(min(position, len(der)), "DER header passes the end of its parent")
     tag, length = der[position], der[position + 1]
