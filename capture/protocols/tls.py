@@ -10,10 +10,11 @@ from wirecover.capture.protocols.tls_hello import (
     ServerHello,
     highest_version,
     parse_client_hello,
+    parse_cut_client_hello,
     parse_server_hello,
     resumed,
 )
-from wirecover.capture.protocols.tls_reader import HandshakeMessage, HandshakeReader
+from wirecover.capture.protocols.tls_reader import HandshakeMessage, HandshakeReader, find_hello
 from wirecover.capture.registries.tls_numbers import cipher_name, version_name
 
 __all__ = [
@@ -24,9 +25,11 @@ __all__ = [
     "OuterEch",
     "ServerHello",
     "cipher_name",
+    "find_hello",
     "highest_version",
     "parse_certificate_message",
     "parse_client_hello",
+    "parse_cut_client_hello",
     "parse_encrypted_extensions",
     "parse_server_hello",
     "resumed",

@@ -74,6 +74,20 @@ def split_extensions(data: bytes, start: int, end: int) -> Extensions:
     return tuple(found)
 
 
+def leading_extensions(data: bytes, start: int) -> Extensions:
+    """The whole extensions at the beginning of a block whose end is missing."""
+    found = []
+    position = start
+    while position + 4 <= len(data):
+        number, length = unpack_from(">HH", data, position)
+        following = position + 4 + length
+        if following > len(data):
+            break
+        found.append((number, data[position + 4 : following]))
+        position = following
+    return tuple(found)
+
+
 def numbers16(body: bytes, start: int, length: int) -> tuple[int, ...]:
     """`length` bytes from `start` as 16-bit numbers; the caller has checked that they are there."""
     if length & 1:

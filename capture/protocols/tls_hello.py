@@ -57,6 +57,8 @@ class ClientHello:
     cookie: bytes = b""
     """Of DTLS (RFC 6347 section 4.2.1)."""
     problems: tuple[str, ...] = ()
+    complete: bool = True
+    """False: read of a hello whose end is missing; a fingerprint of it would be wrong."""
 
     @property
     def version(self) -> int:
@@ -166,10 +168,47 @@ def parse_client_hello(body: bytes, dtls: bool = False) -> ClientHello:
     """
     if not dtls and body[:1] == b"\x01":
         return parse_ssl2_client_hello(body)
+    fixed = _client_fixed(body, dtls)
+    notes: list[str] = []
+    return _client_hello(body, fixed, _read_extensions(body, fixed.end, notes), notes)
+
+
+def parse_cut_client_hello(body: bytes, dtls: bool = False) -> ClientHello | None:
+    """What stands before the cut of a hello whose end was not captured (snap length, lost segment).
+
+    None where the cut lies before the end of the cipher suites and compression methods. `complete` is False:
+    such a hello has names to give, but no fingerprint. Raises `Malformed` where even the beginning is no
+    ClientHello.
+    """
+    if len(body) >= 2 and not _client_version(body, dtls):
+        raise Malformed(0, "not a version of a ClientHello")
+    try:
+        fixed = _client_fixed(body, dtls)
+    except Malformed:
+        return None
+    extensions = ext.leading_extensions(body, fixed.end + 2)
+    return _client_hello(body, fixed, extensions, ["cut short"], complete=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _ClientFixed:
+    """The part of a ClientHello before its extensions."""
+
+    session_id: bytes
+    cookie: bytes
+    ciphers: tuple[int, ...]
+    compressions: bytes
+    end: int
+
+
+def _client_version(body: bytes, dtls: bool) -> bool:
+    return body[0] == 0x03 or (dtls and (body[0] << 8 | body[1]) in _DTLS_LEGACY)
+
+
+def _client_fixed(body: bytes, dtls: bool) -> _ClientFixed:
     if len(body) < 35:
         raise Malformed(len(body), "ClientHello ends inside its fixed part")
-    (version,) = unpack_from(">H", body)
-    if version >> 8 != 0x03 and not (dtls and version in _DTLS_LEGACY):
+    if not _client_version(body, dtls):
         raise Malformed(0, "not a version of a ClientHello")
     start, end = _bounded(body, 34, 1, "session id")
     session_id = body[start:end]
@@ -180,17 +219,23 @@ def parse_client_hello(body: bytes, dtls: bool = False) -> ClientHello:
     start, end = _bounded(body, end, 2, "cipher suites")
     ciphers = ext.numbers16(body, start, end - start)
     start, end = _bounded(body, end, 1, "compression methods")
-    trailing: list[str] = []
-    extensions = _read_extensions(body, end, trailing)
+    return _ClientFixed(session_id, cookie, ciphers, body[start:end], end)
+
+
+def _client_hello(
+    body: bytes, fixed: _ClientFixed, extensions: Extensions, notes: list[str], *, complete: bool = True
+) -> ClientHello:
     fields, problems = _read_known(extensions, _CLIENT_FIELDS)
     if "alpn_raw" in fields:
         fields["alpn"] = tuple(map(ext.text, fields["alpn_raw"]))  # type: ignore[call-overload]
     if "outer_ech" in fields:
         fields["ech"] = "inner" if fields["outer_ech"] is None else "outer"
+    if len(fixed.session_id) > 32:
+        notes.append("session id of more than 32 bytes")
     return ClientHello(
-        legacy_version=version, random=body[2:34], session_id=session_id, ciphers=ciphers,
-        compressions=body[start:end], extensions=extensions, cookie=cookie,
-        problems=tuple(trailing + problems), **fields,  # type: ignore[arg-type]
+        legacy_version=body[0] << 8 | body[1], random=body[2:34], session_id=fixed.session_id,
+        ciphers=fixed.ciphers, compressions=fixed.compressions, extensions=extensions, cookie=fixed.cookie,
+        problems=tuple(notes + problems), complete=complete, **fields,  # type: ignore[arg-type]
     )  # fmt: skip
 
 

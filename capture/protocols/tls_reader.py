@@ -63,7 +63,8 @@ class HandshakeMessage:
 class HandshakeReader:
     """Feed the stream of one direction in order, in pieces of any size."""
 
-    def __init__(self, limit: int = LIMIT) -> None:
+    def __init__(self, limit: int = LIMIT, start: int = 0) -> None:
+        """`start` is the stream offset of the first byte that will be fed (see `find_hello`)."""
         self.done = False
         """No more cleartext handshake can follow, or the framing broke."""
         self.problem: Malformed | None = None
@@ -75,7 +76,8 @@ class HandshakeReader:
         """The handshake types seen, in order."""
         self._limit = limit
         self._taken = 0
-        self._position = 0  # stream offset of self._bytes[0]
+        self._first = start
+        self._position = start  # stream offset of self._bytes[0]
         self._bytes = bytearray()
         self._message = bytearray()
         self._last_hello_retry = False
@@ -89,8 +91,14 @@ class HandshakeReader:
 
     @property
     def unfinished(self) -> bytes:
-        """The beginning of a message whose end has not come (4-byte header included)."""
-        return bytes(self._message)
+        """The beginning of a message whose end has not come (4-byte header included).
+
+        Behind the header it is what `parse_cut_client_hello` takes, where the stream has a gap or ends.
+        """
+        pending = bytes(self._message)
+        if self._bytes[:1] == b"\x16":
+            pending += self._bytes[5:]
+        return pending
 
     def feed(self, data: bytes) -> list[HandshakeMessage]:
         """The messages that these bytes complete."""
@@ -100,7 +108,7 @@ class HandshakeReader:
         self._bytes += data
         used = 0
         try:
-            if self._position == 0 and not self.types and self._bytes and self._bytes[0] & 0x80:
+            if self._position == self._first and not self.types and self._bytes and self._bytes[0] & 0x80:
                 used = self._ssl2_hello(messages)
             else:
                 used = self._records(messages)
@@ -215,7 +223,7 @@ class HandshakeReader:
         length = (buffer[0] & 0x7F) << 8 | buffer[1]
         version = buffer[3] << 8 | buffer[4]
         if length < 9 or buffer[2] not in (1, 4) or not (buffer[3] == 3 or version == 2 or buffer[2] == 4):
-            raise Malformed(0, "neither a TLS record nor an SSL 2.0 hello")
+            raise Malformed(self._first, "neither a TLS record nor an SSL 2.0 hello")
         if buffer[2] == 4:
             self.done = (
                 True  # SERVER-HELLO: the connection is SSL 2.0, and no client has spoken that for decades
@@ -224,6 +232,37 @@ class HandshakeReader:
         if len(buffer) < 2 + length:
             return 0
         self.types.append(CLIENT_HELLO)
-        messages.append(HandshakeMessage(CLIENT_HELLO, bytes(buffer[2 : 2 + length]), 0, 2 + length))
+        body = bytes(buffer[2 : 2 + length])
+        messages.append(HandshakeMessage(CLIENT_HELLO, body, self._first, self._first + 2 + length))
         self.done = version == 2
         return 2 + length if self.done else self._records(messages, 2 + length)
+
+
+def find_hello(data: bytes, kind: int = CLIENT_HELLO, start: int = 0) -> int | None:
+    """Where, from `start` on, a record begins that holds the first bytes of a ClientHello (or ServerHello).
+
+    For streams that turn into TLS (STARTTLS, SOCKS, HTTP CONNECT, RDP). Record and message header, version
+    and the length of the session id must agree, so that other bytes pass once in about 2**50; None when
+    nothing does.
+    """
+    position = data.find(b"\x16\x03", start)
+    while position >= 0:
+        if position + 44 > len(data):
+            return None
+        if _begins_hello(data[position : position + 44], kind):
+            return position
+        position = data.find(b"\x16\x03", position + 1)
+    return None
+
+
+def _begins_hello(head: bytes, kind: int) -> bool:
+    record, message = int.from_bytes(head[3:5], "big"), int.from_bytes(head[6:9], "big")
+    return (
+        head[2] <= 4
+        and 39 <= record <= _LONGEST_RECORD
+        and head[5] == kind
+        and 38 <= message <= LIMIT
+        and head[9] == 3
+        and head[10] <= 4
+        and head[43] <= 32
+    )
