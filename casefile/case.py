@@ -1,0 +1,143 @@
+"""A case: the folder, its exhibits, and the way in."""
+
+import os
+import secrets
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import duckdb
+
+from wirecover.capture.scope import Scope
+from wirecover.casefile import schema
+from wirecover.casefile.catalogue import open_catalogue
+from wirecover.casefile.custody import append_act
+from wirecover.casefile.durable import remove_tree
+from wirecover.casefile.errors import CaseError
+from wirecover.casefile.ingest import Ingest, IngestEvent, IngestReport, transaction
+from wirecover.casefile.layout import EVIDENCE, EXPORTS, FORMAT_VERSION, MARKER, REPORTS, Marker, read_marker
+from wirecover.casefile.pool import Decoder
+
+
+@dataclass(frozen=True, slots=True)
+class Exhibit:
+    """One capture of the case, as the catalogue lists it."""
+
+    sha256: str
+    capture_id: int
+    flow_base: int
+    name: str
+    bytes: int
+    complete: bool
+    damage: tuple[str, ...]
+    manifest_sha256: str
+    ingested_at: int
+    """Nanoseconds since 1970, UTC, by the clock of the machine."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A case folder that exists. Nothing is held open between calls."""
+
+    path: Path
+    training: bool
+    clock: Callable[[], int] = time.time_ns
+    """Nanoseconds since 1970, UTC; what the custody log and `ingested_at` take their times from."""
+
+    @classmethod
+    def create(cls, path: Path, training: bool, *, clock: Callable[[], int] = time.time_ns) -> Self:
+        """Make a case folder; CaseError when something is there already.
+
+        It is built beside its place and renamed, so that a killed `init` leaves no half of a case.
+        """
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            raise CaseError(f"{path}: exists and is not an empty folder")
+        home = path.resolve()
+        building = home.with_name(f".{home.name}.{secrets.token_hex(6)}")
+        try:
+            home.parent.mkdir(parents=True, exist_ok=True)
+            for name in (EVIDENCE, REPORTS, EXPORTS):
+                (building / name).mkdir(parents=True)
+            _make_catalogue(building, training=training, at=clock())
+            text = Marker(FORMAT_VERSION, training).to_toml()
+            (building / MARKER).write_text(text, encoding="utf-8", newline="\n")
+            if home.exists():
+                home.rmdir()
+            building.rename(home)
+        except OSError as error:
+            raise CaseError(f"{path}: cannot be made: {error.strerror or error}") from error
+        finally:
+            if building.exists():
+                remove_tree(building)
+        return cls(path, training, clock)
+
+    @classmethod
+    def open(cls, path: Path, *, clock: Callable[[], int] = time.time_ns) -> Self:
+        """The case in that folder; CaseError when there is none."""
+        return cls(path, read_marker(path).training, clock)
+
+    def connect(self, *, write: bool = False, threads: int = 1) -> duckdb.DuckDBPyConnection:
+        """A connection to catalogue and views, to be closed by the caller; read-only unless asked otherwise.
+
+        CaseBusyError when it cannot be had now: a writer excludes all others.
+        """
+        connection = open_catalogue(self.path, write=write, threads=threads)
+        if write:
+            self._renew_schema(connection)
+        return connection
+
+    def exhibits(self) -> list[Exhibit]:
+        """What the catalogue lists, by name, then hash."""
+        with closing(open_catalogue(self.path, write=False)) as connection:
+            rows = connection.execute(
+                "SELECT sha256, capture_id, flow_base, name, bytes, complete, damage, manifest_sha256, "
+                "epoch_ns(ingested_at) FROM exhibits ORDER BY name, sha256"
+            ).fetchall()
+        return [
+            Exhibit(*row[:6], damage=tuple(row[6]), manifest_sha256=row[7], ingested_at=row[8])
+            for row in rows
+        ]
+
+    def ingest(
+        self,
+        paths: Sequence[Path],
+        *,
+        workers: int = 1,
+        progress: Callable[[IngestEvent], None] | None = None,
+        scope: Scope | None = None,
+        decoder: Decoder | None = None,
+    ) -> IngestReport:
+        """Take in captures, folders of captures, globs. Safe to repeat: what is there already stays as it is.
+
+        A file that fails is in the report; CaseError is for what concerns the case itself (in use, disk
+        full). `workers` processes decode at once; the result does not depend on their number. `scope` is
+        what the authority lets be kept (all, by default); `decoder` stands in for wirecover.capture.decode.
+        """
+        if decoder is None:
+            from wirecover.capture.decode import decode  # numba and its kernels: only when packets are read
+
+            decoder = decode
+        job = Ingest(self.path, scope or Scope(), decoder, max(1, workers), progress, self.clock)
+        return job.run([Path(os.fspath(path)) for path in paths])
+
+    def log(self, verb: str, arguments: Mapping[str, Any]) -> None:
+        """Append one act to the custody log."""
+        with closing(self.connect(write=True)) as connection:
+            append_act(connection, verb, arguments, at=self.clock())
+
+    @staticmethod
+    def _renew_schema(connection: duckdb.DuckDBPyConnection) -> None:
+        """Bring a catalogue that an earlier version made up to this version's schema."""
+        empty = connection.execute("SELECT count(*) FROM exhibits").fetchall() == [(0,)]
+        if not schema.is_current(connection, empty=empty):
+            with transaction(connection):
+                schema.apply(connection, empty=empty)
+
+
+def _make_catalogue(case: Path, *, training: bool, at: int) -> None:
+    with closing(open_catalogue(case, write=True)) as connection, transaction(connection):
+        schema.apply(connection, empty=True)
+        append_act(connection, "init", {"training": training, "format_version": FORMAT_VERSION}, at=at)

@@ -1,0 +1,223 @@
+"""The SQL schema of a case: schema.sql, the base views it stands on, and the derived tables.
+
+Three layers, each under its own names:
+
+evidence.<table>   one view for each Parquet table over the files of all catalogued exhibits, with
+`capture_id` and
+                   `flow_base` in front; typed and empty before the first exhibit. Made here from
+                   capture/tables.py.
+<table>            what users ask: schema.sql section 1.
+own tables         what the case keeps itself: schema.sql section 2 and derived.py.
+
+The same schema.sql is bound a second way, over Arrow datasets instead of file paths (`bind_datasets`): so the
+sandbox can read evidence while DuckDB may touch no file at all.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from functools import cache
+from hashlib import sha256
+from importlib.resources import files
+from pathlib import Path
+from typing import Final
+
+import duckdb
+import pyarrow as pa
+import pyarrow.dataset as pads
+import pyarrow.fs as pafs
+
+from wirecover.capture.tables import TABLES
+from wirecover.casefile.derived import COLUMN_COMMENTS, DERIVED
+from wirecover.casefile.layout import EVIDENCE
+
+SECTION_2: Final = "\n-- section 2:"
+TABLE_COMMENTS: Final = {
+    "findings": "One statement of an analysis",
+    "finding_frames": "One frame that a finding rests on",
+    "events": "One inferred message event",
+    "calls": "One call",
+    "call_flows": "One flow of a call",
+}
+_SCALARS: Final[dict[pa.DataType, str]] = {
+    pa.int64(): "BIGINT", pa.int32(): "INTEGER", pa.int16(): "SMALLINT", pa.string(): "VARCHAR",
+    pa.bool_(): "BOOLEAN", pa.float64(): "DOUBLE", pa.timestamp("ns"): "TIMESTAMP_NS",
+}  # fmt: skip
+_PREFIX: Final = (pa.field("capture_id", pa.int64()), pa.field("flow_base", pa.int64()))
+
+
+def sql_type(kind: pa.DataType) -> str:
+    """DuckDB's name of an Arrow type that the schemas of this project use."""
+    if pa.types.is_list(kind):
+        return sql_type(kind.value_type) + "[]"
+    return _SCALARS[kind]
+
+
+def base_schema(table: str) -> pa.Schema:
+    """Columns of evidence.<table>: those of the Parquet file, led by the ids of its exhibit."""
+    own = TABLES[table]
+    return pa.schema([field for field in _PREFIX if field.name not in own.names] + list(own))
+
+
+def quoted(name: str) -> str:
+    """A column or table name as an SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _base_view(table: str, *, empty: bool) -> str:
+    """CREATE VIEW of one base view, its columns listed: a file with others cannot change it."""
+    columns = base_schema(table)
+    if empty:
+        body = ", ".join(f"NULL::{sql_type(field.type)} AS {quoted(field.name)}" for field in columns)
+        return f"CREATE OR REPLACE VIEW evidence.{table} AS SELECT {body} WHERE false"
+    own = TABLES[table].names
+    body = ", ".join(f"{'p' if field.name in own else 'e'}.{quoted(field.name)}" for field in columns)
+    # Only folders named like a hash are read, and of those only the catalogued ones: a folder that a killed
+    # ingest left, or that someone put there, is not evidence.
+    return (
+        f"CREATE OR REPLACE VIEW evidence.{table} AS SELECT {body} "  # noqa: S608 - names of our own schema
+        f"FROM read_parquet('{EVIDENCE}/[0-9a-f]*/{table}.parquet', filename=true) p "
+        "JOIN main.exhibits e ON e.sha256 = parse_path(p.filename)[-2]"
+    )
+
+
+@cache
+def schema_sql() -> str:
+    """The text of schema.sql."""
+    return (files("wirecover.casefile") / "schema.sql").read_text(encoding="utf-8")
+
+
+def _statements(text: str) -> list[str]:
+    bare = "\n".join(line for line in text.splitlines() if not line.startswith("--"))
+    return [part.strip() for part in re.split(r";\n", bare + "\n") if part.strip()]
+
+
+def view_statements() -> list[str]:
+    """Section 1 of schema.sql: views over evidence, and their comments."""
+    return _statements(schema_sql().split(SECTION_2)[0])
+
+
+def table_statements() -> list[str]:
+    """Section 2 of schema.sql and the derived tables: what the case keeps itself, and the comments."""
+    return [*_statements("--" + schema_sql().split(SECTION_2)[1]), *_derived_statements()]
+
+
+def own_tables() -> list[str]:
+    """Names of the tables that the case keeps itself, in the order of their definition."""
+    found = (re.match(r"CREATE TABLE IF NOT EXISTS (\w+)", text) for text in table_statements())
+    return [match.group(1) for match in found if match]
+
+
+def _derived_statements() -> Iterator[str]:
+    for table, schema in DERIVED.items():
+        columns = ", ".join(f"{quoted(field.name)} {sql_type(field.type)}" for field in schema)
+        yield f"CREATE TABLE IF NOT EXISTS {table} ({columns})"
+        yield f"COMMENT ON TABLE {table} IS {_literal(TABLE_COMMENTS[table])}"
+        for column in schema.names:
+            text = _literal(COLUMN_COMMENTS[table][column])
+            yield f"COMMENT ON COLUMN {table}.{quoted(column)} IS {text}"
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _state(*, empty: bool) -> str:
+    """What the catalogue notes of its own views, on the view evidence.captures."""
+    return f"over {'nothing' if empty else 'files'}; schema {fingerprint()}"
+
+
+@cache
+def fingerprint() -> str:
+    """Changes when any part of the schema does; the catalogue keeps it to know when to make its views
+    anew.
+    """
+    parts = [_base_view(table, empty=False) for table in TABLES] + view_statements() + table_statements()
+    return sha256("\n".join(parts).encode()).hexdigest()
+
+
+def apply(connection: duckdb.DuckDBPyConnection, *, empty: bool) -> None:
+    """Make or renew every view and table of the catalogue, inside the transaction of the caller."""
+    for statement in table_statements():
+        connection.execute(statement)
+    _add_new_columns(connection)
+    connection.execute("CREATE SCHEMA IF NOT EXISTS evidence")
+    apply_base_views(connection, empty=empty)
+    for statement in view_statements():
+        connection.execute(statement)
+    connection.execute(f"COMMENT ON VIEW evidence.captures IS {_literal(_state(empty=empty))}")
+
+
+def apply_base_views(connection: duckdb.DuckDBPyConnection, *, empty: bool) -> None:
+    """Point evidence.<table> at the files, or at nothing while the case has no exhibit (a glob needs a
+    file).
+    """
+    for table in TABLES:
+        connection.execute(_base_view(table, empty=empty))
+
+
+def is_current(connection: duckdb.DuckDBPyConnection, *, empty: bool) -> bool:
+    """Whether the catalogue was made by this very schema, for a case with or without exhibits."""
+    rows = connection.execute(
+        "SELECT comment FROM duckdb_views() WHERE schema_name = 'evidence' AND view_name = 'captures' "
+        "AND database_name = current_database()"
+    ).fetchall()
+    return rows == [(_state(empty=empty),)]
+
+
+def _add_new_columns(connection: duckdb.DuckDBPyConnection) -> None:
+    """Give a case made by an earlier version the columns that derived tables have gained since."""
+    for table, schema in DERIVED.items():
+        rows = connection.execute(
+            "SELECT column_name FROM duckdb_columns() "
+            "WHERE schema_name = 'main' AND database_name = current_database() AND table_name = ?", [table],
+        ).fetchall()  # fmt: skip
+        have = {name for (name,) in rows}
+        for field in schema:
+            if field.name not in have:
+                column = f"{quoted(field.name)} {sql_type(field.type)}"
+                connection.execute(f"ALTER TABLE {table} ADD COLUMN {column}")
+
+
+def datasets(case: Path, exhibits: Sequence[tuple[str, int, int]]) -> dict[str, pads.Dataset]:
+    """Each evidence table as one Arrow dataset over the exhibits (sha256, capture_id, flow_base).
+
+    The ids are partition values of each file, so a filter on capture_id opens only the files it needs.
+    """
+    layout, disk = pads.ParquetFileFormat(), pafs.LocalFileSystem()
+    found: dict[str, pads.Dataset] = {}
+    for table in TABLES:
+        fragments = [
+            layout.make_fragment(
+                (case / EVIDENCE / digest / f"{table}.parquet").as_posix(),
+                filesystem=disk,
+                partition_expression=(pads.field("capture_id") == capture)
+                & (pads.field("flow_base") == base),
+            )
+            for digest, capture, base in exhibits
+        ]
+        found[table] = pads.FileSystemDataset(fragments, base_schema(table), layout, disk)
+    return found
+
+
+def bind_datasets(
+    connection: duckdb.DuckDBPyConnection, tables: dict[str, pads.Dataset], *, temporary: bool
+) -> None:
+    """Make the views of section 1 over Arrow datasets; with comments unless they are temporary."""
+    for table, dataset in tables.items():
+        connection.register(f"evidence_{table}", dataset)
+    for statement in view_statements():
+        text = re.sub(r"\bevidence\.(\w+)", r"evidence_\1", statement)
+        if not temporary:
+            connection.execute(text)
+        elif text.startswith("CREATE"):
+            connection.execute(text.replace("CREATE OR REPLACE VIEW", "CREATE OR REPLACE TEMP VIEW", 1))
+
+
+def bind_own_tables(connection: duckdb.DuckDBPyConnection, catalogue: str) -> None:
+    """Make a commented view of every table the case keeps itself, over an attached catalogue."""
+    for table in own_tables():
+        source = f"{quoted(catalogue)}.main.{table}"
+        connection.execute(f"CREATE VIEW {table} AS SELECT * FROM {source}")  # noqa: S608 - our own names
+    for statement in table_statements():
+        if statement.startswith("COMMENT"):
+            connection.execute(statement.replace("COMMENT ON TABLE", "COMMENT ON VIEW", 1))

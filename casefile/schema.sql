@@ -1,0 +1,342 @@
+-- The case as it is asked: one view for each evidence table, and the tables that the case itself keeps.
+--
+-- Evidence views stand on evidence.<table>, which schema.py makes: the Parquet files of every exhibit that the
+-- catalogue knows, with capture_id and flow_base in front; in the sandbox the same names are Arrow datasets, so
+-- that this file serves both. Rules of this file:
+--   * each statement ends with ';' at the end of a line; none is the case's own table but the ones in section 2;
+--   * times are TIMESTAMP_NS, UTC; ids are BIGINT; addresses are text in canonical form;
+--   * every table, view and column has a COMMENT; a test holds the views against capture/tables.py;
+--   * tables that analyses fill (findings, events, calls, ...) are declared in derived.py and made by schema.py.
+
+-- section 1: views over the evidence --------------------------------------------------------------------------
+
+CREATE OR REPLACE VIEW captures AS
+SELECT c.capture_id, c.flow_base, c.name, c.sha256, c.bytes, c.format, c.compression, c.packets,
+       make_timestamp_ns(c.first_ts) AS first_ts, make_timestamp_ns(c.last_ts) AS last_ts, c.snaplen,
+       c.truncated_packets, c.malformed_packets, c.duplicate_packets, c.out_of_order_packets,
+       c.out_of_scope_packets, c.undecoded_packets, c.fragment_packets, c.complete, c.tool_version,
+       c.rules_sha256, e.ingested_at
+FROM evidence.captures c JOIN exhibits e ON e.sha256 = c.sha256;
+COMMENT ON VIEW captures IS 'One exhibit: a capture file, its hash, and what of it could be read';
+COMMENT ON COLUMN captures.capture_id IS 'First 63 bits of the SHA-256 of the exhibit; joins every other table';
+COMMENT ON COLUMN captures.flow_base IS 'flow_id of flow number 0 of this exhibit';
+COMMENT ON COLUMN captures.name IS 'File name under which the exhibit was first ingested';
+COMMENT ON COLUMN captures.sha256 IS 'SHA-256 of the file as it lay on disk (compressed if it was compressed)';
+COMMENT ON COLUMN captures.bytes IS 'Size of the file on disk, in bytes';
+COMMENT ON COLUMN captures.format IS 'pcap or pcapng';
+COMMENT ON COLUMN captures.compression IS 'gz, zst, lz4 or xz; NULL when the file is not compressed';
+COMMENT ON COLUMN captures.packets IS 'Frames in the file that could be read';
+COMMENT ON COLUMN captures.first_ts IS 'Earliest time stamp of a frame, UTC';
+COMMENT ON COLUMN captures.last_ts IS 'Latest time stamp of a frame, UTC';
+COMMENT ON COLUMN captures.snaplen IS 'Largest number of bytes that the recorder kept of a frame';
+COMMENT ON COLUMN captures.truncated_packets IS 'Frames of which fewer bytes were captured than were on the wire';
+COMMENT ON COLUMN captures.malformed_packets IS 'Frames whose headers contradict themselves or the frame length';
+COMMENT ON COLUMN captures.duplicate_packets IS 'Frames that repeat another frame byte for byte and are not counted again';
+COMMENT ON COLUMN captures.out_of_order_packets IS 'Frames with an earlier time stamp than the frame before';
+COMMENT ON COLUMN captures.out_of_scope_packets IS 'Frames outside the authority: counted here, stored nowhere';
+COMMENT ON COLUMN captures.undecoded_packets IS 'Frames of a link type or protocol that is not decoded';
+COMMENT ON COLUMN captures.fragment_packets IS 'Frames that carry an IP fragment';
+COMMENT ON COLUMN captures.complete IS 'False when damage stopped the reading before the end of the file';
+COMMENT ON COLUMN captures.tool_version IS 'wirecover version that decoded the exhibit';
+COMMENT ON COLUMN captures.rules_sha256 IS 'SHA-256 of the application rules in force at the ingest';
+COMMENT ON COLUMN captures.ingested_at IS 'When the exhibit entered the case, by the clock of the machine, UTC';
+
+CREATE OR REPLACE VIEW interfaces AS
+SELECT capture_id, interface_id, name, description, link_type, link_name, snaplen, ts_resolution_ns, ts_offset_s,
+       packets, reported_drops
+FROM evidence.interfaces;
+COMMENT ON VIEW interfaces IS 'One capture interface of an exhibit';
+COMMENT ON COLUMN interfaces.capture_id IS 'Exhibit';
+COMMENT ON COLUMN interfaces.interface_id IS 'Number of the interface in the file, from 0';
+COMMENT ON COLUMN interfaces.name IS 'Interface name that the recorder wrote, if any';
+COMMENT ON COLUMN interfaces.description IS 'Interface description that the recorder wrote, if any';
+COMMENT ON COLUMN interfaces.link_type IS 'LINKTYPE number (https://www.tcpdump.org/linktypes.html)';
+COMMENT ON COLUMN interfaces.link_name IS 'Name of the link type; unknown-<number> when not known';
+COMMENT ON COLUMN interfaces.snaplen IS 'Largest number of bytes kept of a frame on this interface';
+COMMENT ON COLUMN interfaces.ts_resolution_ns IS 'Length of one tick of the time stamps, in nanoseconds';
+COMMENT ON COLUMN interfaces.ts_offset_s IS 'Seconds that the file says to add to its time stamps';
+COMMENT ON COLUMN interfaces.packets IS 'Frames read from this interface';
+COMMENT ON COLUMN interfaces.reported_drops IS 'Frames that the recorder says it lost; NULL when it does not say';
+
+CREATE OR REPLACE VIEW damage AS
+SELECT capture_id, kind, "offset", frame, "count", detail FROM evidence.damage;
+COMMENT ON VIEW damage IS 'One thing in an exhibit that could not be read, and where';
+COMMENT ON COLUMN damage.capture_id IS 'Exhibit';
+COMMENT ON COLUMN damage.kind IS 'Kind of damage';
+COMMENT ON COLUMN damage."offset" IS 'Byte in the (decompressed) file where it starts';
+COMMENT ON COLUMN damage.frame IS 'Frame at or before the damage; NULL when none was read yet';
+COMMENT ON COLUMN damage."count" IS 'How many times, when damage of one kind is counted together';
+COMMENT ON COLUMN damage.detail IS 'What was found, in words';
+
+CREATE OR REPLACE VIEW comments AS
+SELECT capture_id, frame, kind, "text" FROM evidence.comments;
+COMMENT ON VIEW comments IS 'One comment that the recorder or an analyst left in a pcapng exhibit';
+COMMENT ON COLUMN comments.capture_id IS 'Exhibit';
+COMMENT ON COLUMN comments.frame IS 'Frame the comment is on; NULL for a section or an interface';
+COMMENT ON COLUMN comments.kind IS 'What the comment is on';
+COMMENT ON COLUMN comments."text" IS 'The comment as written: text of unknown origin';
+
+CREATE OR REPLACE VIEW flows AS
+SELECT flow_base + flow_no AS flow_id, capture_id, flow_no, transport, client_ip, client_port, server_ip,
+       server_port, client_by, first_frame, last_frame, make_timestamp_ns(first_ts) AS first_ts,
+       make_timestamp_ns(last_ts) AS last_ts, packets_up, packets_down, bytes_up, bytes_down, payload_up,
+       payload_down, syn_seen, fin_seen, rst_seen, rtt_us, retransmits, missing_bytes, vlan, tunnel, community_id,
+       service, app, app_confidence
+FROM evidence.flows;
+COMMENT ON VIEW flows IS 'One bidirectional flow between two endpoints';
+COMMENT ON COLUMN flows.flow_id IS 'Flow, unique in the case: first 36 bits of the hash of the exhibit, then flow_no';
+COMMENT ON COLUMN flows.capture_id IS 'Exhibit';
+COMMENT ON COLUMN flows.flow_no IS 'Number of the flow in its exhibit, from 0, by first frame';
+COMMENT ON COLUMN flows.transport IS 'tcp, udp, sctp, icmp, ...';
+COMMENT ON COLUMN flows.client_ip IS 'Address of the client';
+COMMENT ON COLUMN flows.client_port IS 'Port of the client; NULL where the transport has none';
+COMMENT ON COLUMN flows.server_ip IS 'Address of the server';
+COMMENT ON COLUMN flows.server_port IS 'Port of the server; NULL where the transport has none';
+COMMENT ON COLUMN flows.client_by IS 'Why this side is called the client: SYN, ClientHello, port or first packet';
+COMMENT ON COLUMN flows.first_frame IS 'First frame, from 1';
+COMMENT ON COLUMN flows.last_frame IS 'Last frame';
+COMMENT ON COLUMN flows.first_ts IS 'Earliest packet, UTC';
+COMMENT ON COLUMN flows.last_ts IS 'Latest packet, UTC';
+COMMENT ON COLUMN flows.packets_up IS 'Packets from client to server';
+COMMENT ON COLUMN flows.packets_down IS 'Packets from server to client';
+COMMENT ON COLUMN flows.bytes_up IS 'Bytes on the wire from client to server, headers included';
+COMMENT ON COLUMN flows.bytes_down IS 'Bytes on the wire from server to client, headers included';
+COMMENT ON COLUMN flows.payload_up IS 'Transport payload bytes from client to server';
+COMMENT ON COLUMN flows.payload_down IS 'Transport payload bytes from server to client';
+COMMENT ON COLUMN flows.syn_seen IS 'True when a TCP SYN was seen, so that the start of the flow is in the capture';
+COMMENT ON COLUMN flows.fin_seen IS 'True when a TCP FIN was seen';
+COMMENT ON COLUMN flows.rst_seen IS 'True when a TCP RST was seen';
+COMMENT ON COLUMN flows.rtt_us IS 'Round-trip time of the TCP handshake in microseconds; NULL when not seen';
+COMMENT ON COLUMN flows.retransmits IS 'TCP segments that repeat bytes sent before';
+COMMENT ON COLUMN flows.missing_bytes IS 'TCP bytes that were sent but are not in the capture';
+COMMENT ON COLUMN flows.vlan IS 'VLAN identifier of the outermost tag; NULL when untagged';
+COMMENT ON COLUMN flows.tunnel IS 'Tunnel the flow was found in; NULL when none';
+COMMENT ON COLUMN flows.community_id IS 'Community ID v1 of the five-tuple, as other tools print it';
+COMMENT ON COLUMN flows.service IS 'Protocol seen in the flow: tls, quic, dtls, dns, stun, ssh, http, ...; NULL when none';
+COMMENT ON COLUMN flows.app IS 'Application by the rules, with reasons in app_evidence; NULL when not labelled';
+COMMENT ON COLUMN flows.app_confidence IS 'Confidence of the label, integer percent; from the rules, not a validated rate';
+
+CREATE OR REPLACE VIEW packets AS
+SELECT flow_base + flow_no AS flow_id, capture_id, frame, make_timestamp_ns(ts) AS ts, up, payload_bytes,
+       record_bytes, record_types
+FROM evidence.packets;
+COMMENT ON VIEW packets IS 'One payload-carrying packet of a flow that may be encrypted';
+COMMENT ON COLUMN packets.flow_id IS 'Flow';
+COMMENT ON COLUMN packets.capture_id IS 'Exhibit';
+COMMENT ON COLUMN packets.frame IS 'Frame number in the exhibit, from 1';
+COMMENT ON COLUMN packets.ts IS 'Time stamp, UTC';
+COMMENT ON COLUMN packets.up IS 'True: from client to server';
+COMMENT ON COLUMN packets.payload_bytes IS 'Bytes of transport payload';
+COMMENT ON COLUMN packets.record_bytes IS 'Lengths of the TLS records that end in this packet, header excluded; NULL when none';
+COMMENT ON COLUMN packets.record_types IS 'Content types of those records, in the same order; NULL when none';
+
+CREATE OR REPLACE VIEW tls_handshakes AS
+SELECT flow_base + flow_no AS flow_id, capture_id, carrier, client_frame, make_timestamp_ns(client_ts) AS client_ts,
+       server_frame, make_timestamp_ns(server_ts) AS server_ts, sni, alpn_offered, alpn_selected, version,
+       client_version, cipher, ja3, ja3s, ja4, ech, resumed, hello_retry, quic_version, certificate_sha1s,
+       certificate_sha256s
+FROM evidence.tls_handshakes;
+COMMENT ON VIEW tls_handshakes IS 'One TLS, DTLS or QUIC handshake';
+COMMENT ON COLUMN tls_handshakes.flow_id IS 'Flow';
+COMMENT ON COLUMN tls_handshakes.capture_id IS 'Exhibit';
+COMMENT ON COLUMN tls_handshakes.carrier IS 'tcp, dtls or quic';
+COMMENT ON COLUMN tls_handshakes.client_frame IS 'Frame that ends the ClientHello';
+COMMENT ON COLUMN tls_handshakes.client_ts IS 'Time of that frame, UTC';
+COMMENT ON COLUMN tls_handshakes.server_frame IS 'Frame that ends the ServerHello; NULL when not seen';
+COMMENT ON COLUMN tls_handshakes.server_ts IS 'Time of that frame, UTC';
+COMMENT ON COLUMN tls_handshakes.sni IS 'Server name that the client asked for in the clear';
+COMMENT ON COLUMN tls_handshakes.alpn_offered IS 'Application protocols that the client offered, in its order';
+COMMENT ON COLUMN tls_handshakes.alpn_selected IS 'Application protocol that the server chose; NULL when encrypted or none';
+COMMENT ON COLUMN tls_handshakes.version IS 'Version agreed upon';
+COMMENT ON COLUMN tls_handshakes.client_version IS 'Highest version that the client offered';
+COMMENT ON COLUMN tls_handshakes.cipher IS 'Cipher suite agreed upon, IANA name';
+COMMENT ON COLUMN tls_handshakes.ja3 IS 'JA3 fingerprint of the ClientHello';
+COMMENT ON COLUMN tls_handshakes.ja3s IS 'JA3S fingerprint of the ServerHello';
+COMMENT ON COLUMN tls_handshakes.ja4 IS 'JA4 fingerprint of the ClientHello';
+COMMENT ON COLUMN tls_handshakes.ech IS 'What can be known of Encrypted ClientHello; NULL when the extension is absent';
+COMMENT ON COLUMN tls_handshakes.resumed IS 'True when an earlier session was resumed; NULL when it cannot be known';
+COMMENT ON COLUMN tls_handshakes.hello_retry IS 'True when the server asked for a second ClientHello';
+COMMENT ON COLUMN tls_handshakes.quic_version IS 'QUIC version by name; NULL when not QUIC';
+COMMENT ON COLUMN tls_handshakes.certificate_sha1s IS 'SHA-1 of the certificates the server sent, leaf first; NULL when encrypted';
+COMMENT ON COLUMN tls_handshakes.certificate_sha256s IS 'SHA-256 of the same certificates, in the same order';
+
+CREATE OR REPLACE VIEW certificates AS
+SELECT sha256, sha1, subject, issuer, serial, make_timestamp_ns(not_before) AS not_before,
+       make_timestamp_ns(not_after) AS not_after, san, public_key_type, public_key_bits, self_signed,
+       flow_base + flow_no AS flow_id, capture_id, frame
+FROM evidence.certificates
+QUALIFY row_number() OVER (PARTITION BY sha256 ORDER BY flow_base, flow_no, frame) = 1;
+COMMENT ON VIEW certificates IS 'One distinct certificate of the case';
+COMMENT ON COLUMN certificates.sha256 IS 'SHA-256 of the certificate (DER)';
+COMMENT ON COLUMN certificates.sha1 IS 'SHA-1 of the certificate (DER)';
+COMMENT ON COLUMN certificates.subject IS 'Subject; NULL when it cannot be parsed';
+COMMENT ON COLUMN certificates.issuer IS 'Issuer; NULL when it cannot be parsed';
+COMMENT ON COLUMN certificates.serial IS 'Serial number, hexadecimal';
+COMMENT ON COLUMN certificates.not_before IS 'Valid from, UTC';
+COMMENT ON COLUMN certificates.not_after IS 'Valid to, UTC; NULL when later than a 64-bit nanosecond count reaches';
+COMMENT ON COLUMN certificates.san IS 'Subject alternative names';
+COMMENT ON COLUMN certificates.public_key_type IS 'Type of the public key';
+COMMENT ON COLUMN certificates.public_key_bits IS 'Size of the public key in bits';
+COMMENT ON COLUMN certificates.self_signed IS 'True when issuer and subject are the same';
+COMMENT ON COLUMN certificates.flow_id IS 'A flow that carried it: the one with the lowest id';
+COMMENT ON COLUMN certificates.capture_id IS 'Exhibit of that flow';
+COMMENT ON COLUMN certificates.frame IS 'Frame of that flow that ends the certificate message';
+
+CREATE OR REPLACE VIEW dns_messages AS
+SELECT flow_base + flow_no AS flow_id, capture_id, frame, make_timestamp_ns(ts) AS ts, message_id, is_response,
+       query_name, query_type, rcode, answers
+FROM evidence.dns_messages;
+COMMENT ON VIEW dns_messages IS 'One DNS message in the clear';
+COMMENT ON COLUMN dns_messages.flow_id IS 'Flow';
+COMMENT ON COLUMN dns_messages.capture_id IS 'Exhibit';
+COMMENT ON COLUMN dns_messages.frame IS 'Frame';
+COMMENT ON COLUMN dns_messages.ts IS 'Time stamp, UTC';
+COMMENT ON COLUMN dns_messages.message_id IS 'Identifier in the message header';
+COMMENT ON COLUMN dns_messages.is_response IS 'True: an answer; false: a question';
+COMMENT ON COLUMN dns_messages.query_name IS 'Name asked for';
+COMMENT ON COLUMN dns_messages.query_type IS 'Record type asked for';
+COMMENT ON COLUMN dns_messages.rcode IS 'Response code; NULL in a question';
+COMMENT ON COLUMN dns_messages.answers IS 'Records in the answer section';
+
+CREATE OR REPLACE VIEW dns_answers AS
+SELECT flow_base + flow_no AS flow_id, capture_id, frame, make_timestamp_ns(ts) AS ts, query_name, name, type,
+       data, ttl
+FROM evidence.dns_answers;
+COMMENT ON VIEW dns_answers IS 'One record of a DNS answer';
+COMMENT ON COLUMN dns_answers.flow_id IS 'Flow';
+COMMENT ON COLUMN dns_answers.capture_id IS 'Exhibit';
+COMMENT ON COLUMN dns_answers.frame IS 'Frame';
+COMMENT ON COLUMN dns_answers.ts IS 'Time stamp, UTC';
+COMMENT ON COLUMN dns_answers.query_name IS 'Name that was asked for';
+COMMENT ON COLUMN dns_answers.name IS 'Owner name of the record';
+COMMENT ON COLUMN dns_answers.type IS 'Record type';
+COMMENT ON COLUMN dns_answers.data IS 'Record data as text';
+COMMENT ON COLUMN dns_answers.ttl IS 'Time to live in seconds';
+
+CREATE OR REPLACE VIEW names AS
+SELECT ip, name, make_timestamp_ns(first_ts) AS first_ts, make_timestamp_ns(last_ts) AS last_ts, source,
+       flow_base + flow_no AS flow_id, capture_id, frame
+FROM evidence.names;
+COMMENT ON VIEW names IS 'One address known by a name for a time';
+COMMENT ON COLUMN names.ip IS 'Address';
+COMMENT ON COLUMN names.name IS 'Name';
+COMMENT ON COLUMN names.first_ts IS 'First time the capture ties the two, UTC';
+COMMENT ON COLUMN names.last_ts IS 'Last time the capture ties the two, UTC';
+COMMENT ON COLUMN names.source IS 'dns, sni, certificate, dhcp, mdns or what else tied them';
+COMMENT ON COLUMN names.flow_id IS 'Flow that first tied them; NULL when no flow did';
+COMMENT ON COLUMN names.capture_id IS 'Exhibit';
+COMMENT ON COLUMN names.frame IS 'Frame that first tied them';
+
+CREATE OR REPLACE VIEW stun_messages AS
+SELECT flow_base + flow_no AS flow_id, capture_id, frame, make_timestamp_ns(ts) AS ts, up, method, "class",
+       transaction_id, username, realm, software, mapped, relayed, peer, error_code, attributes
+FROM evidence.stun_messages;
+COMMENT ON VIEW stun_messages IS 'One STUN or TURN message';
+COMMENT ON COLUMN stun_messages.flow_id IS 'Flow';
+COMMENT ON COLUMN stun_messages.capture_id IS 'Exhibit';
+COMMENT ON COLUMN stun_messages.frame IS 'Frame';
+COMMENT ON COLUMN stun_messages.ts IS 'Time stamp, UTC';
+COMMENT ON COLUMN stun_messages.up IS 'True: from client to server';
+COMMENT ON COLUMN stun_messages.method IS 'STUN method';
+COMMENT ON COLUMN stun_messages."class" IS 'request, indication, success or error';
+COMMENT ON COLUMN stun_messages.transaction_id IS 'Transaction identifier, hexadecimal';
+COMMENT ON COLUMN stun_messages.username IS 'USERNAME attribute';
+COMMENT ON COLUMN stun_messages.realm IS 'REALM attribute';
+COMMENT ON COLUMN stun_messages.software IS 'SOFTWARE attribute';
+COMMENT ON COLUMN stun_messages.mapped IS 'Address and port under which the server saw the sender';
+COMMENT ON COLUMN stun_messages.relayed IS 'Address and port that a relay lent to the sender';
+COMMENT ON COLUMN stun_messages.peer IS 'Address and port of the far side behind the relay';
+COMMENT ON COLUMN stun_messages.error_code IS 'Code of an error response';
+COMMENT ON COLUMN stun_messages.attributes IS 'All attributes, as the decoder names them, in wire order';
+
+CREATE OR REPLACE VIEW media_streams AS
+SELECT flow_base + flow_no AS flow_id, capture_id, ssrc, payload_type, up, make_timestamp_ns(first_ts) AS first_ts,
+       make_timestamp_ns(last_ts) AS last_ts, first_frame, packets, bytes, kind
+FROM evidence.media_streams;
+COMMENT ON VIEW media_streams IS 'One RTP-like stream in one direction';
+COMMENT ON COLUMN media_streams.flow_id IS 'Flow';
+COMMENT ON COLUMN media_streams.capture_id IS 'Exhibit';
+COMMENT ON COLUMN media_streams.ssrc IS 'Synchronisation source';
+COMMENT ON COLUMN media_streams.payload_type IS 'RTP payload type';
+COMMENT ON COLUMN media_streams.up IS 'True: from client to server';
+COMMENT ON COLUMN media_streams.first_ts IS 'First packet, UTC';
+COMMENT ON COLUMN media_streams.last_ts IS 'Last packet, UTC';
+COMMENT ON COLUMN media_streams.first_frame IS 'First frame';
+COMMENT ON COLUMN media_streams.packets IS 'Packets';
+COMMENT ON COLUMN media_streams.bytes IS 'Payload bytes';
+COMMENT ON COLUMN media_streams.kind IS 'audio, video or unknown';
+
+CREATE OR REPLACE VIEW hosts AS
+SELECT ip, mac, attribute, value, source, capture_id, frame, make_timestamp_ns(first_ts) AS first_ts,
+       make_timestamp_ns(last_ts) AS last_ts
+FROM evidence.hosts;
+COMMENT ON VIEW hosts IS 'One thing known of one address';
+COMMENT ON COLUMN hosts.ip IS 'Address';
+COMMENT ON COLUMN hosts.mac IS 'Hardware address, if known';
+COMMENT ON COLUMN hosts.attribute IS 'What is known';
+COMMENT ON COLUMN hosts.value IS 'Its value';
+COMMENT ON COLUMN hosts.source IS 'Protocol that told it';
+COMMENT ON COLUMN hosts.capture_id IS 'Exhibit';
+COMMENT ON COLUMN hosts.frame IS 'Frame that first told it';
+COMMENT ON COLUMN hosts.first_ts IS 'First time told, UTC';
+COMMENT ON COLUMN hosts.last_ts IS 'Last time told, UTC';
+
+CREATE OR REPLACE VIEW app_evidence AS
+SELECT flow_base + flow_no AS flow_id, capture_id, app, rule_id, kind, value, frame, confidence
+FROM evidence.app_evidence;
+COMMENT ON VIEW app_evidence IS 'One reason for one application label';
+COMMENT ON COLUMN app_evidence.flow_id IS 'Flow';
+COMMENT ON COLUMN app_evidence.capture_id IS 'Exhibit';
+COMMENT ON COLUMN app_evidence.app IS 'Application the reason speaks for';
+COMMENT ON COLUMN app_evidence.rule_id IS 'Rule that fired';
+COMMENT ON COLUMN app_evidence.kind IS 'Kind of evidence: sni, dns, certificate, ...';
+COMMENT ON COLUMN app_evidence.value IS 'What was seen';
+COMMENT ON COLUMN app_evidence.frame IS 'Frame where it was seen';
+COMMENT ON COLUMN app_evidence.confidence IS 'Confidence of the rule, integer percent';
+
+-- section 2: what the case itself keeps ------------------------------------------------------------------------
+
+CREATE TABLE IF NOT EXISTS exhibits (
+    sha256 VARCHAR PRIMARY KEY, capture_id BIGINT NOT NULL UNIQUE, flow_base BIGINT NOT NULL UNIQUE,
+    name VARCHAR NOT NULL, bytes BIGINT NOT NULL, complete BOOLEAN NOT NULL, damage VARCHAR[] NOT NULL,
+    manifest_sha256 VARCHAR NOT NULL, ingested_at TIMESTAMP_NS NOT NULL);
+COMMENT ON TABLE exhibits IS 'The catalogue: which exhibits are in the case. Evidence that is not listed here is not shown';
+COMMENT ON COLUMN exhibits.sha256 IS 'SHA-256 of the capture; also the name of its folder under evidence/';
+COMMENT ON COLUMN exhibits.capture_id IS 'First 63 bits of it';
+COMMENT ON COLUMN exhibits.flow_base IS 'flow_id of its flow number 0';
+COMMENT ON COLUMN exhibits.name IS 'File name under which it was first ingested';
+COMMENT ON COLUMN exhibits.bytes IS 'Size of the capture on disk, in bytes';
+COMMENT ON COLUMN exhibits.complete IS 'False when damage stopped the reading before the end';
+COMMENT ON COLUMN exhibits.damage IS 'What could not be read, one line each';
+COMMENT ON COLUMN exhibits.manifest_sha256 IS 'SHA-256 of its manifest.json at the ingest';
+COMMENT ON COLUMN exhibits.ingested_at IS 'When it entered the case, by the clock of the machine, UTC';
+
+CREATE TABLE IF NOT EXISTS authority (
+    authority_id BIGINT PRIMARY KEY, country VARCHAR, instrument VARCHAR, reference VARCHAR,
+    issuing_authority VARCHAR, issued_at TIMESTAMP_NS, valid_from TIMESTAMP_NS, valid_to TIMESTAMP_NS,
+    document_sha256 VARCHAR, status VARCHAR);
+COMMENT ON TABLE authority IS 'The legal basis of the case; empty in a training case';
+COMMENT ON COLUMN authority.authority_id IS 'Number of the basis in this case, from 1';
+COMMENT ON COLUMN authority.country IS 'Country, ISO 3166 two-letter code';
+COMMENT ON COLUMN authority.instrument IS 'Legal instrument, for instance an article of a code of procedure';
+COMMENT ON COLUMN authority.reference IS 'Reference number of the decision';
+COMMENT ON COLUMN authority.issuing_authority IS 'Person and office that took the decision';
+COMMENT ON COLUMN authority.issued_at IS 'When it was taken, UTC';
+COMMENT ON COLUMN authority.valid_from IS 'Start of the period it covers, UTC';
+COMMENT ON COLUMN authority.valid_to IS 'End of that period, UTC';
+COMMENT ON COLUMN authority.document_sha256 IS 'SHA-256 of the decision as it was handed over';
+COMMENT ON COLUMN authority.status IS 'draft, active, suspended, expired or revoked';
+
+CREATE TABLE IF NOT EXISTS custody_log (
+    seq BIGINT PRIMARY KEY, ts TIMESTAMP_NS NOT NULL, actor VARCHAR NOT NULL, verb VARCHAR NOT NULL,
+    arguments VARCHAR NOT NULL, tool_version VARCHAR NOT NULL, prev_sha256 VARCHAR NOT NULL,
+    sha256 VARCHAR NOT NULL);
+COMMENT ON TABLE custody_log IS 'One act upon the case; each row holds the hash of the one before';
+COMMENT ON COLUMN custody_log.seq IS 'Number of the act, from 1 without gaps';
+COMMENT ON COLUMN custody_log.ts IS 'When, by the clock of the machine, UTC';
+COMMENT ON COLUMN custody_log.actor IS 'Login name of who acted';
+COMMENT ON COLUMN custody_log.verb IS 'init, exhibit, ingest, analyze, report, ...';
+COMMENT ON COLUMN custody_log.arguments IS 'What was done, canonical JSON';
+COMMENT ON COLUMN custody_log.tool_version IS 'wirecover version that acted';
+COMMENT ON COLUMN custody_log.prev_sha256 IS 'sha256 of the act before; 64 zeros in the first';
+COMMENT ON COLUMN custody_log.sha256 IS 'SHA-256 over the canonical JSON of the other columns';

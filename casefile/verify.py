@@ -1,0 +1,169 @@
+"""Does the case hold: every file against its manifest, every manifest against the catalogue, the log's chain.
+
+What this shows: that nothing changed since the ingest, as far as the catalogue itself was not rewritten with
+it. Against that, compare the last hash of the custody log with one that was kept outside the case.
+"""
+
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from hashlib import file_digest, sha256
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from wirecover.capture.identifiers import capture_id, flow_base
+from wirecover.capture.manifest import Manifest
+from wirecover.casefile.case import Case, Exhibit
+from wirecover.casefile.catalogue import explain
+from wirecover.casefile.custody import broken_acts
+from wirecover.casefile.layout import EVIDENCE, MANIFEST, PARTIAL_PREFIX
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One line of the result."""
+
+    subject: str
+    holds: bool
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """All lines, in a fixed order: the log, then the exhibits by name, then what should not be there."""
+
+    checks: tuple[Check, ...]
+
+    @property
+    def holds(self) -> bool:
+        """True when every line does."""
+        return all(check.holds for check in self.checks)
+
+
+def verify(case: Case) -> Verification:
+    """Check a case. Reads every evidence file once; changes nothing."""
+    checks = list(_log(case))
+    exhibits = case.exhibits()
+    for exhibit in exhibits:
+        subject = f"{exhibit.name} ({exhibit.sha256})"
+        problems = list(_exhibit_problems(case.path / EVIDENCE / exhibit.sha256, exhibit))
+        checks += [Check(subject, holds=False, detail=problem) for problem in problems]
+        if not problems:
+            checks.append(Check(subject, holds=True, detail="files, manifest and catalogue agree"))
+    checks += _strangers(case.path / EVIDENCE, {exhibit.sha256 for exhibit in exhibits})
+    return Verification(tuple(checks))
+
+
+def _log(case: Case) -> Iterator[Check]:
+    """The chain, and that the log tells the same exhibits and the same kind of case as the catalogue and
+    marker.
+    """
+    try:
+        with closing(case.connect()) as connection:
+            problems = broken_acts(connection)
+            problems += _log_against_catalogue(connection, training=case.training)
+            count = connection.execute("SELECT count(*) FROM custody_log").fetchall()[0][0]
+    except duckdb.Error as error:
+        raise explain(error, case.path) from error
+    for problem in problems:
+        yield Check("custody log", holds=False, detail=problem)
+    if not problems:
+        yield Check("custody log", holds=True, detail=f"{count} acts, chain unbroken")
+
+
+def _log_against_catalogue(connection: duckdb.DuckDBPyConnection, *, training: bool) -> list[str]:
+    noted = set(connection.execute(
+        "SELECT arguments->>'sha256', arguments->>'manifest_sha256', (arguments->>'bytes')::BIGINT "
+        "FROM custody_log WHERE verb = 'exhibit'"
+    ).fetchall())  # fmt: skip
+    listed = set(connection.execute("SELECT sha256, manifest_sha256, bytes FROM exhibits").fetchall())
+    problems = [f"exhibit {digest} entered by no logged act" for digest, *_ in sorted(listed - noted)]
+    problems += [
+        f"exhibit {digest} is logged but not in the catalogue" for digest, *_ in sorted(noted - listed)
+    ]
+    first = connection.execute(
+        "SELECT (arguments->>'training')::BOOLEAN FROM custody_log WHERE verb = 'init' ORDER BY seq LIMIT 1"
+    ).fetchall()
+    if first != [(training,)]:
+        problems.append(f"the case calls itself {'' if training else 'not '}training, its log does not")
+    return problems
+
+
+def _exhibit_problems(folder: Path, exhibit: Exhibit) -> Iterator[str]:
+    """What does not hold about one exhibit, one line each."""
+    if (exhibit.capture_id, exhibit.flow_base) != (capture_id(exhibit.sha256), flow_base(exhibit.sha256)):
+        yield "its ids in the catalogue do not follow from its hash"
+    try:
+        text = (folder / MANIFEST).read_bytes()
+    except OSError as error:
+        yield f"{MANIFEST}: {error.strerror}"
+        return
+    if sha256(text).hexdigest() != exhibit.manifest_sha256:
+        yield f"{MANIFEST}: not the one that was entered in the catalogue"
+    try:
+        manifest = Manifest.from_json(text.decode("utf-8"))
+        if not isinstance(manifest.files, dict) or not isinstance(manifest.tables, dict):
+            raise TypeError("files and tables are not objects")
+    except (ValueError, TypeError) as error:
+        yield f"{MANIFEST}: cannot be read: {error}"
+        return
+    told = (manifest.sha256, manifest.name, manifest.bytes)
+    if told != (exhibit.sha256, exhibit.name, exhibit.bytes):
+        yield f"{MANIFEST}: is of another exhibit than the catalogue says"
+    yield from _file_problems(folder, manifest)
+    yield from _row_problems(folder, manifest, exhibit)
+
+
+def _file_problems(folder: Path, manifest: Manifest) -> Iterator[str]:
+    there = {path.name for path in folder.iterdir()} - {MANIFEST}
+    for name in sorted(there - set(manifest.files)):
+        yield f"{name}: not in the manifest"
+    for name, digest in sorted(manifest.files.items()):
+        if Path(name).name != name:  # a crafted manifest must not lead out of the folder
+            yield f"{name}: not a file name"
+            continue
+        try:
+            with (folder / name).open("rb") as file:
+                if file_digest(file, "sha256").hexdigest() != digest:
+                    yield f"{name}: changed since the ingest"
+        except FileNotFoundError:
+            yield f"{name}: missing"
+        except OSError as error:
+            yield f"{name}: {error.strerror}"
+
+
+def _row_problems(folder: Path, manifest: Manifest, exhibit: Exhibit) -> Iterator[str]:
+    """Row counts as in the manifest, and the one row of captures.parquet as in the catalogue."""
+    try:
+        for table, rows in sorted(manifest.tables.items()):
+            found = pq.read_metadata(folder / f"{table}.parquet").num_rows
+            if found != rows:
+                yield f"{table}.parquet: {found} rows, the manifest says {rows}"
+        told = pq.read_table(
+            folder / "captures.parquet",
+            columns=["sha256", "capture_id", "flow_base", "bytes"],
+            partitioning=None,
+        ).to_pylist()
+    except (OSError, pa.ArrowException) as error:
+        yield f"rows cannot be counted: {str(error).splitlines()[0]}"
+        return
+    want = {
+        "sha256": exhibit.sha256, "capture_id": exhibit.capture_id, "flow_base": exhibit.flow_base,
+        "bytes": exhibit.bytes,
+    }  # fmt: skip
+    if told != [want]:
+        yield "captures.parquet: its row is not that of the catalogue"
+
+
+def _strangers(evidence: Path, listed: set[str]) -> Iterator[Check]:
+    for path in sorted(evidence.iterdir()):
+        subject = f"{EVIDENCE}/{path.name}"
+        if path.name.startswith(PARTIAL_PREFIX):
+            yield Check(
+                subject, holds=False, detail="left by an unfinished ingest; the next ingest removes it"
+            )
+        elif path.name not in listed:
+            yield Check(subject, holds=False, detail="in no catalogue: not evidence of this case")
