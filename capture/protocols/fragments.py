@@ -1,0 +1,75 @@
+"""Bytes that arrive in fragments by offset: CRYPTO frames, DTLS handshake fragments.
+
+The rules: what came first stays (a later fragment that contradicts it is noted, never taken); memory is
+bounded by the limit on the whole and by a limit on the number of separate pieces, time by a limit on the
+number of fragments.
+"""
+
+from collections.abc import Iterator
+from typing import Final
+
+MAX_PIECES: Final = 256
+"""Separate pieces held beyond the first gap. Chrome cuts a ClientHello into some 20; a crafted one into
+thousands.
+"""
+MAX_FRAGMENTS: Final = 4096
+"""Fragments taken in all: one-byte frames by the ten thousand are no handshake."""
+
+
+class FragmentBuffer:
+    """Puts fragments in order. `head` is what is known without a gap from offset 0."""
+
+    __slots__ = ("_count", "_limit", "_pieces", "conflicting", "head")
+
+    def __init__(self, limit: int) -> None:
+        self.head = bytearray()
+        self.conflicting = False
+        """True once a fragment contradicted bytes already held."""
+        self._count = 0
+        self._limit = limit
+        self._pieces: list[tuple[int, bytes]] = []  # sorted, disjoint, all behind `head`
+
+    def add(self, offset: int, data: bytes) -> bool:
+        """Take one fragment; False if a limit refuses it (nothing of it is kept then)."""
+        self._count += 1
+        if offset + len(data) > self._limit or self._count > MAX_FRAGMENTS:
+            return False
+        if offset == len(self.head) and not self._pieces:  # the common case: in order
+            self.head += data
+            return True
+        fresh = self._uncovered(offset, data)
+        if len(self._pieces) + len(fresh) > MAX_PIECES:
+            return False
+        self._pieces = sorted(self._pieces + fresh)
+        self._absorb()
+        return True
+
+    def _held(self) -> Iterator[tuple[int, bytes | bytearray]]:
+        yield 0, self.head
+        yield from self._pieces
+
+    def _uncovered(self, offset: int, data: bytes) -> list[tuple[int, bytes]]:
+        """The parts of the fragment that nothing held covers yet."""
+        fresh: list[tuple[int, bytes]] = []
+        position, end = offset, offset + len(data)
+        for start, held in self._held():
+            low, high = max(start, position), min(start + len(held), end)
+            if low >= high:
+                continue
+            if held[low - start : high - start] != data[low - offset : high - offset]:
+                self.conflicting = True
+            if position < low:
+                fresh.append((position, data[position - offset : low - offset]))
+            position = high
+        if position < end:
+            fresh.append((position, data[position - offset :]))
+        return fresh
+
+    def _absorb(self) -> None:
+        taken = 0
+        for start, piece in self._pieces:
+            if start != len(self.head):
+                break
+            self.head += piece
+            taken += 1
+        del self._pieces[:taken]
