@@ -60,7 +60,7 @@ DNS_ANSWERS: Final = _schema(
 )  # fmt: skip
 NAMES: Final = _schema(ip=_text, name=_text, first_ts=_i64, last_ts=_i64, source=_text, flow_no=_i64, frame=_i64)
 STUN_MESSAGES: Final = _schema(
-    **{"flow_no": _i64, "frame": _i64, "ts": _i64, "up": _flag, "method": _text, "class": _text,
+    **{"flow_no": _i64, "frame": _i64, "ts": _i64, "source": _text, "method": _text, "class": _text,
        "transaction_id": _text, "username": _text, "realm": _text, "software": _text, "mapped": _text,
        "relayed": _text, "peer": _text, "error_code": _i32, "attributes": _texts}
 )  # fmt: skip

@@ -1,0 +1,287 @@
+"""One capture in, one folder of evidence out.
+
+`decode` drives the floor: frame batches, packet columns, flows, candidate bytes, parsers, rows. It knows nothing of
+cases; whoever calls it names the folder and moves it into place. It may run on any worker: only a path goes in and
+only a manifest comes out.
+"""
+
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from wirecover.capture.apps.matcher import FlowFacts, RuleSet, load_rules
+from wirecover.capture.evidence import EvidenceWriter
+from wirecover.capture.files.reader import CaptureReader
+from wirecover.capture.flows.dialogue import Dialogue
+from wirecover.capture.flows.dissector import Dissector, Piece
+from wirecover.capture.flows.endpoints import address_text
+from wirecover.capture.flows.ledger import Ledger
+from wirecover.capture.flows.names import NameBook
+from wirecover.capture.flows.rows import FlowRows
+from wirecover.capture.flows.state import IS_UDP, OTHER, POOLED
+from wirecover.capture.flows.table import DUPLICATES, FRAGMENTS_LOST, OUT_OF_ORDER
+from wirecover.capture.flows.tracker import FlowTracker, Step
+from wirecover.capture.identifiers import MAX_FLOWS, capture_id, flow_base
+from wirecover.capture.manifest import Manifest
+from wirecover.capture.packets.decode import decode_batch
+from wirecover.capture.packets.record import FRAGMENT, MALFORMED, NOT_IP, REASONS, UNKNOWN_LINK, link_name
+from wirecover.capture.protocols.services import CLEARTEXT
+from wirecover.capture.scope import EVERYTHING, Scope
+from wirecover.capture.tables import PACKETS
+from wirecover.capture.version import tool_version
+
+_RECORD_LISTS: Final = (PACKETS.field("record_bytes").type, PACKETS.field("record_types").type)
+
+
+def decode(path: Path, out: Path, scope: Scope = EVERYTHING) -> Manifest:
+    """Decode the capture at `path` into the existing, empty folder `out`; write its manifest there and return it.
+
+    Raises CaptureError when the file is no capture or cannot be opened, OSError when `out` cannot be written.
+    Damage inside a capture is no error: what is readable is kept, the rest is counted in the `damage` table.
+    """
+    with CaptureReader(path) as reader, EvidenceWriter(out) as evidence:
+        decoding = Decoding(evidence, scope, load_rules())
+        for batch in reader:
+            decoding.take(batch, np.array([one.link_type for one in reader.interfaces], np.int32))
+        decoding.finish()
+        damage = decoding.write_totals(reader, path.name)
+    manifest = Manifest(
+        name=path.name, sha256=reader.sha256, bytes=reader.size, tool_version=tool_version(),
+        rules_sha256=decoding.rules.sha256, tables=dict(evidence.rows), files=evidence.digests(), damage=damage,
+        complete=reader.complete,
+    )  # fmt: skip
+    manifest.write(out)
+    return manifest
+
+
+class Decoding:
+    """The state of one capture's decode."""
+
+    def __init__(self, evidence: EvidenceWriter, scope: Scope, rules: RuleSet) -> None:
+        self.rules = rules
+        self._evidence = evidence
+        self._scope = scope
+        self._tracker = FlowTracker()
+        self._names = NameBook()
+        self._ledger = Ledger()
+        self._dissector = Dissector(evidence, self._names, self._ledger)
+        self._dialogues: dict[int, Dialogue] = {}
+        self._packets = 0
+        self._truncated = 0
+        self._malformed = 0
+        self._undecoded = 0
+        self._fragments = 0
+        self._out_of_scope = 0
+        self._first_ts: int | None = None
+        self._last_ts: int | None = None
+        self._per_interface: NDArray[np.int64] = np.zeros(0, np.int64)
+
+    # ---- packets -----------------------------------------------------------------------------------------
+
+    def take(self, batch: Any, links: NDArray[np.int32]) -> None:
+        """One batch of frames, in file order. `links[k]` is the link type of interface k."""
+        if not len(batch.offset):
+            return
+        self._packets += len(batch.offset)
+        self._count_interfaces(batch.interface, len(links))
+        rows = decode_batch(batch, links)
+        rows = self._within_scope(rows)
+        if not len(rows):
+            return
+        self._count(rows, batch, links)
+        for step in self._tracker.follow(rows, batch.buffer):
+            self._parse(rows, batch.buffer, step)
+            self._tracker.orient(rows, step)
+            self._write_packets(rows, step)
+            self._write_flows(step.finished)
+
+    def _within_scope(self, rows: NDArray[Any]) -> NDArray[Any]:
+        if self._scope.is_open:
+            return rows
+        keep = np.ones(len(rows), np.bool_)
+        if self._scope.first_ts is not None:
+            keep &= rows["ts"] >= self._scope.first_ts
+        if self._scope.last_ts is not None:
+            keep &= rows["ts"] <= self._scope.last_ts
+        self._out_of_scope += int(len(rows) - np.count_nonzero(keep))
+        return rows[keep]
+
+    def _count_interfaces(self, interface: NDArray[np.int32], known: int) -> None:
+        counts = np.bincount(interface, minlength=max(known, len(self._per_interface)))
+        counts[: len(self._per_interface)] += self._per_interface
+        self._per_interface = counts
+
+    def _count(self, rows: NDArray[Any], batch: Any, links: NDArray[np.int32]) -> None:
+        first, last = int(rows["ts"].min()), int(rows["ts"].max())
+        self._first_ts = first if self._first_ts is None else min(first, self._first_ts)
+        self._last_ts = last if self._last_ts is None else max(last, self._last_ts)
+        self._truncated += int(np.count_nonzero(rows["cut"]))
+        status = rows["status"]
+        self._undecoded += int(np.count_nonzero((status == NOT_IP) | (status == UNKNOWN_LINK)))
+        self._fragments += int(np.count_nonzero((status == FRAGMENT) | (rows["more_fragments"] != 0)))
+        broken = rows[status == MALFORMED]
+        self._malformed += len(broken)
+        for reason in np.unique(broken["reason"]).tolist():
+            of_reason = broken[broken["reason"] == reason]
+            self._ledger.note("malformed-packet", REASONS[reason], int(of_reason["frame"][0]), count=len(of_reason))
+        for at in np.flatnonzero(status == UNKNOWN_LINK)[:1].tolist():
+            link = int(links[batch.interface[int(rows["frame"][at]) - batch.first_frame]])
+            self._ledger.note(
+                "unknown-link-type", link_name(link), int(rows["frame"][at]),
+                count=int(np.count_nonzero(status == UNKNOWN_LINK)),
+            )  # fmt: skip
+
+    # ---- candidates --------------------------------------------------------------------------------------
+
+    def _parse(self, rows: NDArray[Any], buffer: NDArray[np.uint8], step: Step) -> None:
+        """Show the step's candidate bytes to the parsers, in packet order."""
+        candidates = step.candidates
+        if not len(candidates):
+            return
+        source = rows[candidates["packet"]]
+        fields = [
+            candidates["slot"].tolist(), candidates["at"].tolist(), candidates["length"].tolist(),
+            candidates["half"].tolist(), candidates["flags"].tolist(), source["frame"].tolist(), source["ts"].tolist(),
+            source["ip_version"].tolist(), source["src_hi"].tolist(), source["src_lo"].tolist(),
+            source["dst_hi"].tolist(), source["dst_lo"].tolist(), source["src_port"].tolist(),
+            source["dst_port"].tolist(),
+        ]  # fmt: skip
+        plain, copied = memoryview(buffer), memoryview(step.copies)  # type: ignore[arg-type]
+        dialogues, flows = self._dialogues, self._tracker.flows
+        for slot, at, length, half, flags, frame, ts, version, sh, sl, dh, dl, sport, dport in zip(*fields, strict=True):
+            data = bytes((copied if flags & POOLED else plain)[at : at + length])
+            source_ip, target_ip = address_text(version, sh, sl), address_text(version, dh, dl)
+            dialogue = dialogues.get(slot)
+            if dialogue is None:
+                dialogue = dialogues[slot] = Dialogue(slot, int(flows[slot]["flow_no"]))
+                dialogue.dns_names = self._names.asked(source_ip, target_ip) or self._names.asked(target_ip, source_ip)
+            piece = Piece(half, flags, frame, ts, (source_ip, sport), (target_ip, dport))
+            if flags & IS_UDP:
+                self._read_udp(dialogue, piece, data)
+            else:
+                self._read_tcp(dialogue, piece, data)
+
+    def _read_tcp(self, dialogue: Dialogue, piece: Piece, data: bytes) -> None:
+        want = self._dissector.read_tcp(dialogue, piece, data)
+        if want is not None:
+            self._tracker.halves[2 * dialogue.slot + piece.half]["want"] = want
+        self._hush(dialogue)
+
+    def _read_udp(self, dialogue: Dialogue, piece: Piece, data: bytes) -> None:
+        if self._dissector.read_udp(dialogue, piece, data) is False:
+            for half in (0, 1):
+                self._tracker.halves[2 * dialogue.slot + half]["mode"] = OTHER
+        if dialogue.client_half is not None:
+            self._tracker.flows[dialogue.slot]["hello_half"] = dialogue.client_half
+        self._hush(dialogue)
+
+    def _hush(self, dialogue: Dialogue) -> None:
+        """Of a recognised cleartext service no payload rows are kept, and no more bytes shown than it needs."""
+        if dialogue.service in CLEARTEXT:
+            self._tracker.flows[dialogue.slot]["quiet"] = 1
+
+    # ---- rows --------------------------------------------------------------------------------------------
+
+    def _write_packets(self, rows: NDArray[Any], step: Step) -> None:
+        columns = self._tracker.payload_columns(rows, step)
+        ends = columns.pop("ends")
+        records = step.records
+        offsets = np.zeros(len(ends) + 1, np.int32)
+        offsets[1:] = ends
+        none = pa.array(np.append(np.diff(offsets) == 0, False))
+        used = int(offsets[-1])
+        lists = [
+            pa.ListArray.from_arrays(
+                pa.array(offsets, mask=none.to_numpy(zero_copy_only=False)), pa.array(values[:used], kind.value_type), type=kind
+            )
+            for values, kind in zip((records["length"], records["kind"].astype(np.int16)), _RECORD_LISTS, strict=True)
+        ]
+        self._evidence.add_columns("packets", [*(pa.array(column) for column in columns.values()), *lists])
+
+    def _write_flows(self, finished: NDArray[np.int32]) -> None:
+        if not len(finished):
+            return
+        self._tracker.settle(finished)
+        rows = FlowRows(self._tracker.flows, self._tracker.halves, finished)
+        services: list[str | None] = []
+        apps: list[str | None] = []
+        confidences: list[int | None] = []
+        first_frame, first_ts = rows.state["first_frame"].tolist(), rows.state["first_ts"].tolist()
+        flow_no = rows.state["flow_no"].tolist()
+        for i, slot in enumerate(rows.slots.tolist()):
+            label = None
+            dialogue = self._dialogues.pop(slot, None)
+            if dialogue is not None:
+                self._dissector.settle(dialogue)
+                if dialogue.sni is not None and dialogue.sni_frame is not None:
+                    self._dissector.name_server(dialogue, rows.server_ip[i], first_ts[i])
+                label = self.rules.match(self._facts(rows, i, dialogue, first_frame[i]), first_ts[i])
+            services.append(dialogue.service if dialogue else None)
+            apps.append(label.app if label else None)
+            confidences.append(label.confidence if label else None)
+            for reason in label.evidence if label else ():
+                self._evidence.add(
+                    "app_evidence",
+                    (flow_no[i], reason.app, reason.rule_id, reason.kind, reason.value, reason.frame, reason.confidence),
+                )
+        self._evidence.add_columns("flows", rows.columns(services, apps, confidences))
+        self._tracker.release(finished)
+
+    @staticmethod
+    def _facts(rows: FlowRows, i: int, dialogue: Dialogue, frame: int) -> FlowFacts:
+        return FlowFacts(
+            transport=rows.transport[i], server_ip=rows.server_ip[i], server_port=rows.server_port[i],
+            client_ip=rows.client_ip[i], client_port=rows.client_port[i], frame=frame, **dialogue.facts(),
+        )  # fmt: skip
+
+    def finish(self) -> None:
+        """The capture's end: flows that were still alive are written."""
+        self._write_flows(self._tracker.finish().finished)
+
+    def write_totals(self, reader: CaptureReader, name: str) -> tuple[str, ...]:
+        """The tables of the whole capture, once everything is read; the damage as lines."""
+        evidence, tracker, ledger = self._evidence, self._tracker, self._ledger
+        for row in self._names.rows():
+            evidence.add("names", row)
+        self._write_reader(reader)
+        if tracker.ended_early:
+            ledger.note("flow-table-full", "flows ended early to bound memory", count=tracker.ended_early)
+        if tracker.counters[FRAGMENTS_LOST]:
+            ledger.note("fragment-without-first", "later IP fragments whose first was not seen", count=int(tracker.counters[FRAGMENTS_LOST]))
+        if tracker.flow_count > MAX_FLOWS:
+            ledger.note("too-many-flows", f"more than {MAX_FLOWS} flows: ids beyond are not unique", count=tracker.flow_count - MAX_FLOWS)
+        damage = list(ledger.rows())
+        for row in damage:
+            evidence.add("damage", row)
+        evidence.add(
+            "captures",
+            (capture_id(reader.sha256), flow_base(reader.sha256), name, reader.sha256, reader.size, reader.format,
+             reader.compression, self._packets, self._first_ts, self._last_ts, reader.snaplen, self._truncated,
+             self._malformed, int(tracker.counters[DUPLICATES]), int(tracker.counters[OUT_OF_ORDER]),
+             self._out_of_scope, self._undecoded, self._fragments, reader.complete, tool_version(),
+             self.rules.sha256),
+        )  # fmt: skip
+        return tuple(_damage_line(*row) for row in damage)
+
+    def _write_reader(self, reader: CaptureReader) -> None:
+        counts = self._per_interface.tolist()
+        for one in reader.interfaces:
+            self._evidence.add(
+                "interfaces",
+                (one.interface_id, one.name, one.description, one.link_type, link_name(one.link_type), one.snaplen,
+                 one.ts_resolution_ns, one.ts_offset_s, counts[one.interface_id] if one.interface_id < len(counts) else 0,
+                 one.reported_drops),
+            )  # fmt: skip
+        for comment in reader.comments:
+            self._evidence.add("comments", (comment.frame, comment.kind, comment.text))
+        for found in reader.damage:
+            self._ledger.note(found.kind, found.detail, found.frame, found.offset, found.count)
+
+
+def _damage_line(kind: str, offset: int | None, frame: int | None, count: int, detail: str) -> str:
+    where = "" if frame is None else f", first in frame {frame}"
+    where += "" if offset is None else f", at offset {offset}"
+    return f"{kind}: {detail} ({count} x{where})"

@@ -1,0 +1,364 @@
+"""Candidate bytes -> records -> rows: which parser reads which piece, and what becomes of the result.
+
+One `Dissector` reads one capture. It is the only place where the sans-I/O parsers meet frame numbers, the tables and
+the ledger of what could not be read.
+"""
+
+from typing import Final
+
+from wirecover.capture.evidence import EvidenceWriter
+from wirecover.capture.flows.dialogue import Dialogue
+from wirecover.capture.flows.endpoints import endpoint_text
+from wirecover.capture.flows.handshake import Handshake, Seen
+from wirecover.capture.flows.ledger import Ledger
+from wirecover.capture.flows.names import NameBook
+from wirecover.capture.flows.state import AFTER_GAP, IS_TLS, TLS_START
+from wirecover.capture.protocols import Malformed
+from wirecover.capture.protocols.dns import DnsMessage, DnsTcpReader, looks_like_dns, parse_dns
+from wirecover.capture.protocols.dtls import DtlsReader, looks_like_dtls
+from wirecover.capture.protocols.gquic import parse_google_hello
+from wirecover.capture.protocols.quic import InitialReader, QuicHello, looks_like_quic, version_name
+from wirecover.capture.protocols.services import CLEARTEXT, cleartext_service
+from wirecover.capture.protocols.stun import MAGIC_COOKIE, StunMessage, looks_like_stun, parse_stun
+from wirecover.capture.protocols.stun_tcp import StunTcpReader
+from wirecover.capture.protocols.tls import (
+    HandshakeMessage,
+    HandshakeReader,
+    parse_certificate_message,
+    parse_client_hello,
+    parse_server_hello,
+)
+from wirecover.capture.protocols.x509 import Certificate, parse_certificate
+
+CLIENT_HELLO, SERVER_HELLO, CERTIFICATE = 1, 2, 11
+_DNS_PORTS: Final = frozenset((53, 5353, 5355))
+_DNS_NAMES: Final = {5353: "mdns", 5355: "llmnr"}
+_WHOLE_STREAM: Final = 1 << 20
+"""A framed protocol over TCP (DNS, STUN) is read this far into the stream."""
+_SHOWN_OTHER: Final = 4
+"""Pieces of an unrecognised stream that are tried before it is left alone."""
+CERTIFICATES_CACHED: Final = 4096
+
+
+class Piece:
+    """Where a piece of payload comes from."""
+
+    __slots__ = ("client_port", "flags", "frame", "half", "receiver", "sender", "server_port", "ts")
+
+    def __init__(self, half: int, flags: int, frame: int, ts: int, sender: tuple[str, int], receiver: tuple[str, int]) -> None:
+        self.half, self.flags, self.frame, self.ts = half, flags, frame, ts
+        self.sender, self.receiver = sender, receiver
+
+    @property
+    def seen(self) -> Seen:
+        """Frame and time."""
+        return Seen(self.frame, self.ts)
+
+    @property
+    def known_port(self) -> int:
+        """The lower of the two ports: the one that may mean something."""
+        return min(self.sender[1], self.receiver[1])
+
+
+class Dissector:
+    """Reads the pieces of one capture into tables. `flows` and `halves` are the tracker's arrays."""
+
+    def __init__(self, evidence: EvidenceWriter, names: NameBook, ledger: Ledger) -> None:
+        self._evidence = evidence
+        self._names = names
+        self._ledger = ledger
+        self._certificates: dict[bytes, Certificate] = {}
+        self._certificates_written: set[str] = set()
+
+    # ---- TCP ---------------------------------------------------------------------------------------------
+
+    def read_tcp(self, dialogue: Dialogue, piece: Piece, data: bytes) -> int | None:
+        """Read a piece of a TCP stream. Returns up to which stream position to show more; None = as before."""
+        if piece.flags & IS_TLS:
+            return self._read_tls(dialogue, piece, data)
+        dialogue.shown[piece.half] += 1
+        reader = dialogue.framed[piece.half]
+        if reader is not None:
+            return self._read_framed(dialogue, piece, reader, data)
+        if dialogue.service is not None or piece.flags & AFTER_GAP:
+            return 0 if dialogue.service in CLEARTEXT else None
+        if piece.known_port in _DNS_PORTS:
+            dialogue.framed[piece.half] = DnsTcpReader()
+        elif data[4:8] == MAGIC_COOKIE or data[6:10] == MAGIC_COOKIE:
+            dialogue.framed[piece.half] = StunTcpReader()
+        opened = dialogue.framed[piece.half]
+        if opened is not None and self._read_framed(dialogue, piece, opened, data):
+            return _WHOLE_STREAM
+        dialogue.framed[piece.half] = None
+        dialogue.service = self._name_service(piece, data, "tcp")
+        return 0 if dialogue.shown[piece.half] >= _SHOWN_OTHER else None
+
+    def _read_framed(self, dialogue: Dialogue, piece: Piece, reader: DnsTcpReader | StunTcpReader, data: bytes) -> int | None:
+        """Messages of a length-framed protocol. 0 when the framing broke, else how far to show the stream."""
+        for message in reader.feed(data):
+            if isinstance(reader, DnsTcpReader):
+                self._read_dns(dialogue, piece, message)
+            elif message[4:8] == MAGIC_COOKIE:
+                self._read_stun(dialogue, piece, message)
+        if reader.problem is not None:
+            if dialogue.service is not None:
+                self._note("malformed-" + dialogue.service, reader.problem, piece)
+            return 0
+        dialogue.service = dialogue.service or ("dns" if isinstance(reader, DnsTcpReader) else "stun")
+        return _WHOLE_STREAM
+
+    def _read_tls(self, dialogue: Dialogue, piece: Piece, data: bytes) -> int | None:
+        half = piece.half
+        if dialogue.service != "tls":
+            dialogue.service = "tls"
+        if dialogue.written:
+            return 0
+        reader = dialogue.tls[half]
+        if piece.flags & TLS_START or reader is None:
+            if not piece.flags & TLS_START:
+                return 0  # its beginning was not seen
+            reader = dialogue.tls[half] = HandshakeReader()
+        elif piece.flags & AFTER_GAP:
+            self._ledger.note("gap-in-handshake", "bytes of a TLS handshake are missing", piece.frame)
+            return 0
+        for message in reader.feed(data):
+            self._take_message(dialogue, "tcp", piece, message)
+        handshake = dialogue.handshake
+        if reader.problem is not None:
+            self._note("malformed-tls", reader.problem, piece)
+        if not reader.done:
+            return None
+        if handshake is not None and handshake.server is not None and not handshake.server.is_hello_retry:
+            if SERVER_HELLO in reader.types:
+                handshake.abbreviated = reader.abbreviated
+                self.settle(dialogue)
+        return 0
+
+    # ---- UDP ---------------------------------------------------------------------------------------------
+
+    def read_udp(self, dialogue: Dialogue, piece: Piece, data: bytes) -> bool | None:
+        """Read a datagram. False: no more handshake datagrams of this flow are wanted; True: they are; None: no change."""
+        dialogue.shown[piece.half] += 1
+        if data[4:8] == MAGIC_COOKIE and data[0] < 0x40:
+            self._read_stun(dialogue, piece, data)
+            dialogue.service = dialogue.service or "stun"
+            return None
+        if dialogue.quic is not None:
+            return self._read_quic(dialogue, piece, data)
+        if looks_like_dtls(data):
+            return self._read_dtls(dialogue, piece, data)
+        service = dialogue.service
+        port = piece.known_port
+        if service is None or service in ("dns", "mdns", "llmnr"):
+            known = port in _DNS_PORTS or piece.sender[1] in _DNS_PORTS or piece.receiver[1] in _DNS_PORTS
+            if service is not None or looks_like_dns(data, known_port=known):
+                dialogue.service = service or _DNS_NAMES.get(piece.receiver[1], _DNS_NAMES.get(piece.sender[1], "dns"))
+                self._read_dns(dialogue, piece, data)
+                return None
+        if service is None and looks_like_quic(data):
+            dialogue.quic = InitialReader()
+            return self._read_quic(dialogue, piece, data)
+        if service is None and looks_like_stun(data):  # RFC 3489, without the cookie
+            self._read_stun(dialogue, piece, data)
+            dialogue.service = "stun"
+        elif service is None:
+            dialogue.service = self._name_service(piece, data, "udp")
+        return None
+
+    def _read_quic(self, dialogue: Dialogue, piece: Piece, data: bytes) -> bool | None:
+        reader = dialogue.quic
+        assert reader is not None
+        dialogue.service = "quic"
+        dialogue.quic_seen.append(piece.seen)
+        problems = len(reader.problems)
+        for hello in reader.feed(data, self._from_client(dialogue, piece)):
+            self._take_quic(dialogue, piece, hello)
+        for problem in reader.problems[problems:]:
+            self._ledger.note("malformed-quic", problem.reason, piece.frame)
+        if reader.sender is not None and dialogue.client_half is None:
+            dialogue.client_half = piece.half if reader.sender == "client" else 1 - piece.half
+        if dialogue.handshake is not None and reader.version is not None:
+            dialogue.handshake.quic_version = version_name(reader.version)
+        if not reader.done:
+            return True
+        self.settle(dialogue)
+        return False
+
+    def _take_quic(self, dialogue: Dialogue, piece: Piece, hello: QuicHello) -> None:
+        handshake = dialogue.handshake or Handshake("quic")
+        dialogue.handshake = handshake
+        seen = dialogue.quic_seen[min(hello.datagram, len(dialogue.quic_seen)) - 1]
+        handshake.quic_version = version_name(hello.version)
+        try:
+            if hello.google:
+                handshake.google_sni = parse_google_hello(hello.body).sni
+                handshake.client_seen = handshake.client_seen or seen
+            elif hello.kind == "client":
+                handshake.take_client(parse_client_hello(hello.body), seen)
+            else:
+                handshake.take_server(parse_server_hello(hello.body), seen)
+        except Malformed as problem:
+            self._note("malformed-quic", problem, piece)
+
+    def _read_dtls(self, dialogue: Dialogue, piece: Piece, data: bytes) -> bool | None:
+        dialogue.service = "dtls" if dialogue.service in (None, "stun") else dialogue.service
+        reader = dialogue.dtls[piece.half]
+        if reader is None:
+            reader = dialogue.dtls[piece.half] = DtlsReader()
+        problems = len(reader.problems)
+        for message in reader.feed(data):
+            self._take_message(dialogue, "dtls", piece, message)
+        for problem in reader.problems[problems:]:
+            self._note("malformed-dtls", problem, piece)
+        both = [one is not None and one.done for one in dialogue.dtls]
+        if all(both):
+            self.settle(dialogue)
+            return False
+        return True
+
+    @staticmethod
+    def _from_client(dialogue: Dialogue, piece: Piece) -> bool | None:
+        return None if dialogue.client_half is None else dialogue.client_half == piece.half
+
+    # ---- messages ----------------------------------------------------------------------------------------
+
+    def _take_message(self, dialogue: Dialogue, carrier: str, piece: Piece, message: HandshakeMessage) -> None:
+        """A TLS or DTLS handshake message."""
+        handshake = dialogue.handshake
+        if handshake is None:
+            if dialogue.written or message.type not in (CLIENT_HELLO, SERVER_HELLO):
+                return
+            handshake = dialogue.handshake = Handshake(carrier)
+        try:
+            if message.type == CLIENT_HELLO:
+                hello = parse_client_hello(message.body, dtls=carrier == "dtls")
+                handshake.take_client(hello, piece.seen)
+                dialogue.client_half = piece.half
+                for problem in hello.problems:
+                    self._ledger.note("odd-" + carrier, problem, piece.frame)
+            elif message.type == SERVER_HELLO:
+                handshake.take_server(parse_server_hello(message.body), piece.seen)
+                if dialogue.client_half is None:
+                    dialogue.client_half = 1 - piece.half
+            elif message.type == CERTIFICATE:
+                self._take_certificates(dialogue, handshake, piece, message.body)
+        except Malformed as problem:
+            self._note("malformed-tls" if carrier == "tcp" else "malformed-dtls", problem, piece)
+
+    def _take_certificates(self, dialogue: Dialogue, handshake: Handshake, piece: Piece, body: bytes) -> None:
+        chain = [self._certificate(der) for der in parse_certificate_message(body)]
+        for certificate in chain:
+            self._write_certificate(dialogue, certificate, piece)
+        if chain and not handshake.certificates and dialogue.client_half != piece.half:
+            handshake.certificates = tuple((one.sha1, one.sha256) for one in chain)
+            handshake.certificate_frame = piece.frame
+            dialogue.certificate_names = chain[0].host_names
+            for name in chain[0].host_names:
+                self._name(piece.sender[0], name, "certificate", dialogue, piece)
+
+    def _certificate(self, der: bytes) -> Certificate:
+        found = self._certificates.get(der)
+        if found is None:
+            if len(self._certificates) >= CERTIFICATES_CACHED:
+                self._certificates.clear()
+            found = self._certificates[der] = parse_certificate(der)
+        return found
+
+    def _write_certificate(self, dialogue: Dialogue, one: Certificate, piece: Piece) -> None:
+        if one.sha256 in self._certificates_written:
+            return
+        self._certificates_written.add(one.sha256)
+        for problem in one.problems:
+            self._ledger.note("odd-certificate", problem, piece.frame)
+        self._evidence.add(
+            "certificates",
+            (one.sha256, one.sha1, one.subject, one.issuer, one.serial, one.not_before, one.not_after, one.san,
+             one.public_key_type, one.public_key_bits, one.self_signed, dialogue.flow_no, piece.frame),
+        )  # fmt: skip
+
+    def _read_dns(self, dialogue: Dialogue, piece: Piece, data: bytes) -> None:
+        try:
+            message = parse_dns(data)
+        except Malformed as problem:
+            self._note("malformed-dns", problem, piece)
+            return
+        if message is None:
+            self._ledger.note("malformed-dns", "message is cut", piece.frame)
+            return
+        question = message.questions[0] if message.questions else None
+        asked = question.name if question else None
+        self._evidence.add(
+            "dns_messages",
+            (dialogue.flow_no, piece.frame, piece.ts, message.id, message.is_response, asked,
+             question.type_name if question else None, message.rcode_name if message.is_response else None,
+             len(message.answers)),
+        )  # fmt: skip
+        for record in message.answers:
+            self._evidence.add(
+                "dns_answers",
+                (dialogue.flow_no, piece.frame, piece.ts, asked, record.name, record.type_name, record.data, record.ttl),
+            )  # fmt: skip
+        if message.is_response:
+            self._learn(dialogue, piece, message, asked)
+
+    def _learn(self, dialogue: Dialogue, piece: Piece, message: DnsMessage, asked: str | None) -> None:
+        """Addresses in an answer are known by the name asked for, whatever aliases lie between (RFC 1034 3.6.2)."""
+        source = dialogue.service if dialogue.service in ("mdns", "llmnr") else "dns"
+        for record in message.answers:
+            if record.type not in (1, 28) or not record.fits:
+                continue
+            name = asked if asked is not None and source == "dns" else record.name
+            ip = record.data
+            self._name(ip, name, source, dialogue, piece)
+            self._names.learn(piece.receiver[0], ip, name.lower(), piece.frame)
+
+    def _name(self, ip: str, name: str, source: str, dialogue: Dialogue, piece: Piece) -> None:
+        row = self._names.note(ip, name.lower(), source, dialogue.flow_no, piece.frame, piece.ts)
+        if row is not None:
+            self._evidence.add("names", row)
+
+    def _read_stun(self, dialogue: Dialogue, piece: Piece, data: bytes) -> None:
+        try:
+            message = parse_stun(data)
+        except Malformed as problem:
+            self._note("malformed-stun", problem, piece)
+            return
+        if message is None:
+            self._ledger.note("malformed-stun", "message is cut", piece.frame)
+            return
+        self._write_stun(dialogue, piece, message)
+        dialogue.stun_frame = dialogue.stun_frame or piece.frame
+        dialogue.stun_realm = dialogue.stun_realm or message.realm
+        dialogue.stun_username = dialogue.stun_username or message.username
+        dialogue.stun_software = dialogue.stun_software or message.software
+        if not message.attribute_numbers <= dialogue.stun_attributes:
+            dialogue.stun_attributes |= message.attribute_numbers
+
+    def _write_stun(self, dialogue: Dialogue, piece: Piece, message: StunMessage) -> None:
+        self._evidence.add(
+            "stun_messages",
+            (dialogue.flow_no, piece.frame, piece.ts, endpoint_text(*piece.sender), message.method, message.class_,
+             message.transaction_id, message.username, message.realm, message.software, message.mapped,
+             message.relayed, message.peer, message.error_code, message.attribute_names),
+        )  # fmt: skip
+
+    # ---- the rest ----------------------------------------------------------------------------------------
+
+    def _name_service(self, piece: Piece, data: bytes, transport: str) -> str | None:
+        return cleartext_service(data, piece.receiver[1] <= piece.sender[1], piece.known_port, transport)
+
+    def name_server(self, dialogue: Dialogue, server: str, ts: int) -> None:
+        """The server name a client asked for is a name of the address that answered."""
+        if dialogue.sni and dialogue.sni_frame is not None:
+            row = self._names.note(server, dialogue.sni.lower(), "sni", dialogue.flow_no, dialogue.sni_frame, ts)
+            if row is not None:
+                self._evidence.add("names", row)
+
+    def settle(self, dialogue: Dialogue) -> None:
+        """Write the flow's handshake, once."""
+        row = dialogue.settle()
+        if row is not None:
+            self._evidence.add("tls_handshakes", row)
+
+    def _note(self, kind: str, problem: Malformed, piece: Piece) -> None:
+        self._ledger.note(kind, problem.reason, piece.frame)

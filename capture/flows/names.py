@@ -1,0 +1,58 @@
+"""Which names the capture gave to which addresses, and when: the passive DNS of one exhibit."""
+
+from collections import OrderedDict
+from collections.abc import Iterator
+from typing import Final
+
+MAX_NAMES: Final = 1 << 18
+"""(address, name, source) triples held; beyond, the one not seen longest is written out and forgotten."""
+MAX_LEARNT: Final = 1 << 17
+MAX_PER_ADDRESS: Final = 16
+
+
+class NameBook:
+    """Collects rows of the `names` table, and answers what a client had asked for before it connected."""
+
+    def __init__(self) -> None:
+        self._seen: OrderedDict[tuple[str, str, str], list[int]] = OrderedDict()
+        self._asked: OrderedDict[tuple[str, str], dict[str, int]] = OrderedDict()
+
+    def note(self, ip: str, name: str, source: str, flow_no: int, frame: int, ts: int) -> tuple[object, ...] | None:
+        """`ip` was called `name` at `ts`. Returns a row of `names` that had to give way, if any."""
+        key = (ip, name, source)
+        entry = self._seen.get(key)
+        if entry is not None:
+            entry[0] = min(entry[0], ts)
+            entry[1] = max(entry[1], ts)
+            self._seen.move_to_end(key)
+            return None
+        self._seen[key] = [ts, ts, flow_no, frame]
+        if len(self._seen) > MAX_NAMES:
+            return self._row(*self._seen.popitem(last=False))
+        return None
+
+    def learn(self, client: str, ip: str, name: str, frame: int) -> None:
+        """A DNS answer told `client` that `name` is at `ip`. Only what a client asked itself names its flows."""
+        names = self._asked.setdefault((client, ip), {})
+        self._asked.move_to_end((client, ip))
+        if name not in names and len(names) >= MAX_PER_ADDRESS:
+            del names[next(iter(names))]
+        names.pop(name, None)
+        names[name] = frame
+        if len(self._asked) > MAX_LEARNT:
+            self._asked.popitem(last=False)
+
+    def asked(self, client: str, ip: str) -> tuple[tuple[str, int], ...]:
+        """(name, frame of the answer) that `client` had learnt for `ip`, oldest first."""
+        names = self._asked.get((client, ip))
+        return tuple(names.items()) if names else ()
+
+    def rows(self) -> Iterator[tuple[object, ...]]:
+        """Values in the order of `tables.NAMES`, sorted."""
+        for key, entry in sorted(self._seen.items()):
+            yield self._row(key, entry)
+
+    @staticmethod
+    def _row(key: tuple[str, str, str], entry: list[int]) -> tuple[object, ...]:
+        (ip, name, source), (first, last, flow_no, frame) = key, entry
+        return ip, name, first, last, source, flow_no, frame

@@ -1,0 +1,653 @@
+"""Packet columns -> flow ids, in-order TCP streams, TLS record lengths, and the bytes the parsers need.
+
+`track` is the one loop over packets. It keeps these rules:
+
+* A flow is a five-tuple in either direction. It ends when the tuple is used again: by a SYN of another sequence
+  number after both ends had spoken or closed, or after silence (`TCP_IDLE`, `CLOSED_IDLE`, `OTHER_IDLE`).
+  Silence is measured between packets of the flow, so forgetting idle flows early changes no result.
+* A TCP direction is delivered in order. A segment from the future is held (bounded); when what it waited for
+  never comes (the hold is full, or the receiver has acknowledged beyond the gap) the gap is counted in `missing`
+  and delivery goes on behind it.
+* TLS records are walked through the whole stream; a record is counted at the packet that completed the stream up
+  to its last byte, which is when the receiver could read it.
+* A parser is given a stream's bytes up to `want`, never more.
+
+`track` returns early when an output array is nearly full, or no slot is free; call it again from where it stopped.
+"""
+
+from typing import Any, Final
+
+import numpy as np
+
+from wirecover.capture.flows.state import (
+    AFTER_GAP,
+    IS_TLS,
+    IS_UDP,
+    LOST,
+    NEW,
+    OTHER,
+    POOLED,
+    TLS,
+    TLS_START,
+)
+from wirecover.capture.kernels import kernel
+from wirecover.capture.packets.record import FRAGMENT, OK
+
+SECOND: Final = 1_000_000_000
+TCP_IDLE: Final = 7200 * SECOND
+"""An open TCP connection may be silent this long: push channels ping every 15 to 30 minutes."""
+CLOSED_IDLE: Final = 120 * SECOND
+"""A closed TCP connection's tuple is free again after this (2 x MSL, RFC 9293 3.4.2, rounded to common practice)."""
+OTHER_IDLE: Final = 900 * SECOND
+"""A UDP or other exchange that is silent this long is over."""
+DUPLICATE_WITHIN: Final = 10_000_000
+"""A packet equal in IP id, checksum, sequence and length to the one before it in its direction, within 10 ms, is
+the same packet captured twice (a mirror port that sees both sides of a switch)."""
+
+HEAD_BYTES: Final = 2048
+"""How much of a stream that is not TLS is shown to the parsers at first."""
+HANDSHAKE_BYTES: Final = 192 * 1024
+"""How much of a TLS stream is shown to the parsers: certificate chains fit, nothing endless does."""
+HEAD_DATAGRAMS: Final = 3
+BLOCK: Final = 2048
+"""Bytes of one block of the pool of held segments."""
+MAX_HELD: Final = 96
+"""Blocks one direction may hold before its gap is given up."""
+
+MAX_RECORD: Final = 16384 + 2048
+_RECORD_ROOM: Final = 1 << 17
+_CANDIDATE_ROOM: Final = 256
+
+# indices into FlowTable.counters
+FLOWS, SLOTS, FREE, FINISHED, RECORDS, CANDIDATES, POOL_FREE, POOL_COPIED, DUPLICATES, OUT_OF_ORDER, LAST_TS, \
+    FRAGMENTS_LOST, NO_SLOT, OVERFLOW = range(14)  # fmt: skip
+
+
+@kernel
+def _mix(value: Any) -> Any:
+    value ^= value >> np.uint64(31)
+    value *= np.uint64(0x9E3779B97F4A7C15)
+    value ^= value >> np.uint64(29)
+    value *= np.uint64(0xBF58476D1CE4E5B9)
+    return value ^ (value >> np.uint64(32))
+
+
+@kernel
+def _find(flows: Any, index: Any, key: Any, a: int, b: int, c: int, d: int, p: int, q: int, protocol: int, version: int) -> int:
+    """Position in `index` of this tuple, or of the free place where it belongs."""
+    mask = len(index) - 1
+    at = np.int64(key) & mask
+    while index[at] >= 0:
+        flow = flows[index[at]]
+        if (
+            flow.low_lo == a and flow.high_lo == b and flow.low_port == p and flow.high_port == q
+            and flow.protocol == protocol and flow.low_hi == c and flow.high_hi == d and flow.ip_version == version
+        ):  # fmt: skip
+            break
+        at = (at + 1) & mask
+    return at
+
+
+@kernel
+def _emit(candidates: Any, counters: Any, packet: int, slot: int, at: int, length: int, stream: int, half: int, flags: int) -> None:
+    row = candidates[counters[CANDIDATES]]
+    row.packet = packet
+    row.slot = slot
+    row.at = at
+    row.length = length
+    row.stream = stream
+    row.half = half
+    row.flags = flags
+    counters[CANDIDATES] += 1
+
+
+@kernel
+def _is_record_header(buffer: Any, at: int, length: int) -> bool:
+    """Could a TLS record start here? (RFC 8446 5.1; version 3.0 to 3.4, any content type in use)"""
+    return (
+        length >= 5
+        and 20 <= buffer[at] <= 24
+        and buffer[at + 1] == 3
+        and buffer[at + 2] <= 4
+        and (np.int64(buffer[at + 3]) << 8 | np.int64(buffer[at + 4])) <= MAX_RECORD
+    )
+
+
+@kernel
+def _is_hello(buffer: Any, at: int, length: int) -> int:
+    """1 = a ClientHello record starts here, 2 = a ServerHello record, 3 = an SSLv2-style ClientHello, 0 = neither."""
+    if length >= 11 and _is_record_header(buffer, at, length) and buffer[at] == 22:
+        if (buffer[at + 5] == 1 or buffer[at + 5] == 2) and buffer[at + 9] == 3 and buffer[at + 6] == 0:
+            return np.int64(buffer[at + 5])
+    if length >= 11 and buffer[at] & 0x80 and buffer[at + 2] == 1:
+        body = (np.int64(buffer[at] & 0x7F) << 8) | np.int64(buffer[at + 1])
+        version = (np.int64(buffer[at + 3]) << 8) | np.int64(buffer[at + 4])
+        ciphers = (np.int64(buffer[at + 5]) << 8) | np.int64(buffer[at + 6])
+        session = (np.int64(buffer[at + 7]) << 8) | np.int64(buffer[at + 8])
+        challenge = (np.int64(buffer[at + 9]) << 8) | np.int64(buffer[at + 10])
+        if (version == 2 or 0x0300 <= version <= 0x0303) and ciphers % 3 == 0 and ciphers > 0:
+            if 9 + ciphers + session + challenge == body and 8 <= challenge <= 32:
+                return 3
+    return 0
+
+
+@kernel
+def _walk_records(buffer: Any, at: int, length: int, half: Any, packet: int, records: Any, counters: Any) -> None:
+    """Follow TLS record boundaries through `length` bytes of a stream in order; note each record that ends."""
+    end = at + length
+    while at < end:
+        if half.record_left == 0:
+            half.header = (half.header << np.uint64(8)) | np.uint64(buffer[at])
+            half.header_have += 1
+            at += 1
+            if half.header_have < 5:
+                continue
+            kind = np.int64(half.header >> np.uint64(32))
+            major = np.int64((half.header >> np.uint64(24)) & np.uint64(0xFF))
+            size = np.int64(half.header & np.uint64(0xFFFF))
+            half.header, half.header_have = np.uint64(0), 0
+            if kind < 20 or kind > 24 or major != 3 or size > MAX_RECORD:
+                half.mode, half.want = LOST, 0
+                return
+            if kind == 23:
+                half.want = 0  # application data: nothing in clear can follow
+            half.record_type, half.record_length, half.record_left = kind, size, size
+        step = min(np.int64(half.record_left), end - at)
+        half.record_left -= step
+        at += step
+        if half.record_left == 0:
+            row = records[counters[RECORDS]]
+            row.packet = packet
+            row.length = half.record_length
+            row.kind = half.record_type
+            counters[RECORDS] += 1
+
+
+@kernel
+def _skip(half: Any, length: int) -> None:
+    """`length` bytes of the stream are missing: keep record alignment if they lie inside one record."""
+    half.stream += length
+    half.gap = 1
+    if half.mode == TLS:
+        if half.header_have == 0 and half.record_left > length:
+            half.record_left -= length
+        else:
+            half.mode, half.want = LOST, 0
+
+
+@kernel
+def _deliver(
+    buffer: Any, at: int, length: int, flow: Any, half: Any, which: int, slot: int, packet: int, pooled: int,
+    candidates: Any, records: Any, copies: Any, counters: Any,
+) -> None:
+    """The next `length` bytes of a stream, in order: classify, show to the parsers, walk the records."""
+    flags = AFTER_GAP if half.gap else 0
+    if half.mode == NEW:
+        # a hello may be cut anywhere, even after its first byte; the walk finds out if this was none
+        half.mode = TLS if _is_record_header(buffer, at, length) or (length < 5 and buffer[at] == 22) else OTHER
+        if half.mode == TLS:
+            half.want = half.stream + HANDSHAKE_BYTES
+            flags |= TLS_START
+    elif half.mode == LOST and _is_record_header(buffer, at, length):
+        half.mode, half.record_left, half.header_have, half.header = TLS, 0, 0, np.uint64(0)
+    if half.mode == OTHER:
+        hello = _is_hello(buffer, at, length)
+        if hello:  # the stream's first bytes, or the end of STARTTLS, CONNECT or SOCKS
+            half.mode, half.record_left, half.header_have, half.header = TLS, 0, 0, np.uint64(0)
+            half.want = half.stream + HANDSHAKE_BYTES
+            flags |= TLS_START
+            if hello == 3:
+                half.record_type = 22
+                half.record_length = (np.int64(buffer[at] & 0x7F) << 8) | np.int64(buffer[at + 1])
+                half.record_left = half.record_length + 2
+    if half.mode == TLS:
+        flags |= IS_TLS
+        if flags & TLS_START and flow.hello_half < 0 and length > 5 and buffer[at] == 22:
+            if buffer[at + 5] == 1:
+                flow.hello_half = which
+            elif buffer[at + 5] == 2:
+                flow.hello_half = 1 - which
+        elif flags & TLS_START and flow.hello_half < 0 and buffer[at] & 0x80:
+            flow.hello_half = which
+    if half.stream < half.want:
+        if pooled:  # its block may be used again before the parsers run
+            start = counters[POOL_COPIED]
+            for i in range(length):
+                copies[start + i] = buffer[at + i]
+            counters[POOL_COPIED] += length
+            _emit(candidates, counters, packet, slot, start, length, half.stream, which, flags | POOLED)
+        else:
+            _emit(candidates, counters, packet, slot, at, length, half.stream, which, flags)
+        half.gap = 0
+    if half.mode == TLS:
+        _walk_records(buffer, at, length, half, packet, records, counters)
+    half.stream += length
+
+
+@kernel
+def _release(half: Any, held: Any, free: Any, counters: Any) -> int:
+    """Take the first held block off a direction's list; its number."""
+    block = half.held
+    half.held = held[block].next
+    half.held_count -= 1
+    free[counters[POOL_FREE]] = block
+    counters[POOL_FREE] += 1
+    return block
+
+
+@kernel
+def _drain(
+    flow: Any, half: Any, which: int, slot: int, packet: int, held: Any, pool: Any, free: Any,
+    candidates: Any, records: Any, copies: Any, counters: Any,
+) -> None:
+    """Deliver held segments whose turn has come."""
+    while half.held >= 0:
+        ahead = np.int64(np.int32(held[half.held].seq - half.next_seq))
+        if ahead > 0:
+            return
+        block = _release(half, held, free, counters)
+        length = np.int64(held[block].length)
+        if -ahead < length:
+            _deliver(
+                pool, block * BLOCK - ahead, length + ahead, flow, half, which, slot, packet, 1,
+                candidates, records, copies, counters,
+            )  # fmt: skip
+            half.next_seq = np.uint32(held[block].seq + np.uint32(length))
+
+
+@kernel
+def _give_up_gap(half: Any, held: Any) -> None:
+    """What the first held segment waited for will not come: count it and go on behind."""
+    gap = np.int64(np.int32(held[half.held].seq - half.next_seq))
+    if gap > 0:
+        half.missing += gap
+        _skip(half, gap)
+        half.next_seq = held[half.held].seq
+
+
+@kernel
+def _hold(buffer: Any, at: int, length: int, seq: int, half: Any, held: Any, pool: Any, free: Any, counters: Any) -> None:
+    """Keep a segment that came early, in sequence order, cut into blocks."""
+    done = 0
+    while done < length:
+        step = min(BLOCK, length - done)
+        counters[POOL_FREE] -= 1
+        block = free[counters[POOL_FREE]]
+        for i in range(step):
+            pool[block * BLOCK + i] = buffer[at + done + i]
+        place = np.uint32(seq + done)
+        held[block].seq = place
+        held[block].length = step
+        before, after = -1, half.held
+        while after >= 0 and np.int64(np.int32(held[after].seq - place)) < 0:
+            before, after = after, held[after].next
+        held[block].next = after
+        if before < 0:
+            half.held = block
+        else:
+            held[before].next = block
+        half.held_count += 1
+        done += step
+
+
+@kernel
+def _tcp(
+    buffer: Any, row: Any, flow: Any, half: Any, other: Any, which: int, slot: int, packet: int, held: Any, pool: Any,
+    free: Any, candidates: Any, records: Any, copies: Any, counters: Any,
+) -> None:
+    """One TCP packet: sequence bookkeeping, then the stream (RFC 9293 3.4, 3.10)."""
+    seq, flags = np.uint32(row.seq), row.tcp_flags
+    if flags & 0x02:
+        flow.syn = 1
+        if flags & 0x10:
+            if flow.syn_half < 0:
+                flow.syn_half = 1 - which
+            if flow.synack_ts == 0:
+                flow.synack_ts = row.ts
+        else:
+            flow.syn_half = which
+            # a SYN sent twice cannot time its answer (Karn)
+            flow.syn_ts = row.ts if half.packets == 1 else 0
+        if not half.seq_known:
+            half.first_seq = seq
+            half.next_seq = np.uint32(seq + np.uint32(1))
+            half.seq_known = 1
+        seq = np.uint32(seq + np.uint32(1))
+    elif flags & 0x10 and flow.rtt_ns < 0 and flow.syn_ts > 0 and flow.synack_ts > 0 and which == flow.syn_half:
+        flow.rtt_ns = max(0, row.ts - flow.syn_ts)
+    if flags & 0x01:
+        flow.fin |= 1 << which
+    if flags & 0x04:
+        flow.rst = 1
+    # The receiver has acknowledged what was never seen: the capture lost it.
+    if flags & 0x10 and other.held >= 0:
+        beyond = np.int64(np.int32(np.uint32(row.ack) - held[other.held].seq))
+        if beyond > 0 and other.held_count >= 3:
+            _give_up_gap(other, held)
+            _drain(
+                flow, other, 1 - which, slot, packet, held, pool, free, candidates, records, copies, counters
+            )
+    length = np.int64(row.payload_bytes)
+    if length <= 0 or flags & 0x04:  # a reset may carry text, which is no stream (RFC 9293 3.5.2)
+        return
+    captured = np.int64(row.payload_captured)
+    if not half.seq_known:
+        half.first_seq, half.next_seq, half.seq_known = seq, seq, 1
+    ahead = np.int64(np.int32(seq - half.next_seq))
+    if ahead > 0:
+        blocks = (captured + BLOCK - 1) // BLOCK
+        if ahead > (1 << 26) or captured < length:  # no window is that wide; a cut segment cannot be held
+            while half.held >= 0:
+                _release(half, held, free, counters)
+            half.missing += ahead if ahead <= (1 << 26) else 0
+            _skip(half, ahead if ahead <= (1 << 26) else 1 << 20)
+            half.next_seq = seq
+            ahead = 0
+        else:
+            while half.held >= 0 and (half.held_count + blocks > MAX_HELD or counters[POOL_FREE] < blocks):
+                _give_up_gap(half, held)
+                _drain(
+                    flow, half, which, slot, packet, held, pool, free, candidates, records, copies, counters
+                )
+            ahead = np.int64(np.int32(seq - half.next_seq))
+            if ahead > 0 and counters[POOL_FREE] >= blocks:
+                _hold(buffer, row.payload, captured, seq, half, held, pool, free, counters)
+                return
+            if ahead > 0:  # the pool is exhausted by other flows
+                half.missing += ahead
+                _skip(half, ahead)
+                half.next_seq = seq
+                ahead = 0
+    if ahead + length <= 0:
+        half.retransmits += 1
+        return
+    if ahead < 0:
+        half.retransmits += 1
+    start = -ahead
+    if start < captured:
+        _deliver(
+            buffer, row.payload + start, captured - start, flow, half, which, slot, packet, 0,
+            candidates, records, copies, counters,
+        )  # fmt: skip
+    cut = length - max(captured, start)
+    if cut > 0:
+        _skip(half, cut)
+    half.next_seq = np.uint32(seq + np.uint32(length))
+    if half.held >= 0:
+        _drain(flow, half, which, slot, packet, held, pool, free, candidates, records, copies, counters)
+
+
+@kernel
+def _udp_shown(buffer: Any, row: Any, half: Any) -> bool:
+    """Is this datagram for the parsers? The first of each direction, and whatever announces a handshake."""
+    at, length = row.payload, row.payload_captured
+    if length <= 0:
+        return False
+    if row.src_port in (53, 5353, 5355) or row.dst_port in (53, 5353, 5355):
+        return True
+    if half.want > 0:
+        half.want -= 1
+        return True
+    first = buffer[at]
+    if first < 0x40 and length >= 20:  # STUN with its magic cookie (RFC 8489 5)
+        if buffer[at + 4] == 0x21 and buffer[at + 5] == 0x12 and buffer[at + 6] == 0xA4 and buffer[at + 7] == 0x42:
+            return True
+    if 20 <= first <= 22 and length >= 13 and buffer[at + 1] == 0xFE:  # DTLS in clear
+        return half.mode != OTHER and buffer[at + 3] == 0 and buffer[at + 4] == 0
+    return False
+
+
+@kernel
+def _reset_half(half: Any) -> None:
+    half.packets = half.bytes = half.payload = half.stream = half.want = 0
+    half.retransmits = half.missing = half.last_hash_ts = 0
+    half.last_hash = half.header = np.uint64(0)
+    half.next_seq = half.first_seq = np.uint32(0)
+    half.record_left = half.record_length = half.held_count = 0
+    half.held = -1
+    half.seq_known = half.mode = half.record_type = half.header_have = half.gap = 0
+
+
+@kernel
+def _is_new(flow: Any, halves: Any, slot: int, row: Any, which: int) -> bool:
+    """Does this packet start another flow on the tuple of `flow`?"""
+    silence = row.ts - flow.last_ts
+    if flow.protocol != 6:
+        return silence > OTHER_IDLE
+    closed = flow.fin == 3 or flow.rst
+    if silence > (CLOSED_IDLE if closed else TCP_IDLE):
+        return True
+    half = halves[2 * slot + which]
+    if (row.tcp_flags & 0x12) == 0x02 and half.seq_known and half.first_seq != np.uint32(row.seq):
+        spoke = halves[2 * slot].payload > 0 or halves[2 * slot + 1].payload > 0
+        return spoke or flow.fin != 0
+    return False
+
+
+@kernel
+def track(
+    start: int, rows: Any, buffer: Any, flows: Any, halves: Any, index: Any, seed: int, fragments: Any, held: Any,
+    pool: Any, free: Any, slots_free: Any, finished: Any, candidates: Any, records: Any, copies: Any, slot_of: Any,
+    half_of: Any, counters: Any,
+) -> int:
+    """Follow packets `start`.. of a batch. Returns the next packet to follow; len(rows) when the batch is done.
+
+    slot_of[i] is the flow's slot (-1: none) and half_of[i] the half of packet i. `counters` names the rest.
+    """
+    index_mask = np.uint64(0xFFFFFFFF)
+    for i in range(start, len(rows)):
+        if (
+            counters[RECORDS] > len(records) - _RECORD_ROOM
+            or counters[CANDIDATES] > len(candidates) - _CANDIDATE_ROOM
+            or counters[POOL_COPIED] > len(copies) - (MAX_HELD + 1) * BLOCK * 2
+            or counters[FINISHED] >= len(finished) - 1
+        ):
+            return i
+        if counters[FREE] == 0:
+            counters[NO_SLOT] = 1
+            return i
+        row = rows[i]
+        if row.ts < counters[LAST_TS]:
+            counters[OUT_OF_ORDER] += 1
+        else:
+            counters[LAST_TS] = row.ts
+        slot_of[i] = -1
+        half_of[i] = 0
+        if row.status != OK and row.status != FRAGMENT:
+            continue
+        forward = row.src_hi < row.dst_hi or (
+            row.src_hi == row.dst_hi
+            and (row.src_lo < row.dst_lo or (row.src_lo == row.dst_lo and row.src_port <= row.dst_port))
+        )
+        which = 0 if forward else 1
+        slot = -1
+        tag = np.uint64(0)
+        if row.status == FRAGMENT or row.more_fragments:
+            tag = _mix(row.src_lo ^ _mix(row.dst_lo ^ (np.uint64(row.ip_id) << np.uint64(8)) ^ np.uint64(row.protocol)))
+        if row.status == FRAGMENT:
+            entry = fragments[np.int64(tag & np.uint64(len(fragments) - 1))]
+            if entry.tag == tag and flows[entry.slot].live and flows[entry.slot].flow_no == entry.flow_no:
+                slot, which = np.int64(entry.slot), np.int64(entry.half)
+            else:
+                counters[FRAGMENTS_LOST] += 1
+                continue
+        else:
+            if forward:
+                a_hi, a_lo, b_hi, b_lo = row.src_hi, row.src_lo, row.dst_hi, row.dst_lo
+                a_port, b_port = row.src_port, row.dst_port
+            else:
+                a_hi, a_lo, b_hi, b_lo = row.dst_hi, row.dst_lo, row.src_hi, row.src_lo
+                a_port, b_port = row.dst_port, row.src_port
+            key = _mix(
+                a_lo ^ _mix(b_lo ^ np.uint64(seed) ^ _mix(a_hi ^ (b_hi << np.uint64(1)) ^ (np.uint64(a_port) << np.uint64(40)) ^ (np.uint64(b_port) << np.uint64(20)) ^ np.uint64(row.protocol)))
+            ) & index_mask
+            place = _find(flows, index, key, a_lo, b_lo, a_hi, b_hi, a_port, b_port, row.protocol, row.ip_version)
+            slot = np.int64(index[place])
+            if slot >= 0 and _is_new(flows[slot], halves, slot, row, which):
+                flows[slot].live = 0
+                finished[counters[FINISHED]] = slot
+                counters[FINISHED] += 1
+                slot = -1
+            if slot < 0:
+                counters[FREE] -= 1
+                slot = np.int64(slots_free[counters[FREE]])
+                index[place] = slot
+                flow = flows[slot]
+                flow.low_hi, flow.low_lo, flow.high_hi, flow.high_lo = a_hi, a_lo, b_hi, b_lo
+                flow.low_port, flow.high_port = a_port, b_port
+                flow.ip_version, flow.protocol, flow.hash = row.ip_version, row.protocol, np.uint32(key)
+                flow.flow_no = counters[FLOWS]
+                counters[FLOWS] += 1
+                flow.first_ts = flow.last_ts = row.ts
+                flow.first_frame = row.frame
+                flow.syn_ts = flow.synack_ts = 0
+                flow.rtt_ns = -1
+                flow.vlan, flow.tunnel, flow.tunnel_id = row.vlan, row.tunnel, row.tunnel_id
+                flow.first_half = which
+                flow.syn_half = flow.hello_half = flow.client = -1
+                flow.client_by = flow.syn = flow.fin = flow.rst = flow.quiet = flow.handshakes = 0
+                flow.live = 1
+                flow.service = 0
+                _reset_half(halves[2 * slot])
+                _reset_half(halves[2 * slot + 1])
+                want = HEAD_BYTES if row.protocol == 6 else HEAD_DATAGRAMS
+                halves[2 * slot].want = want
+                halves[2 * slot + 1].want = want
+        flow = flows[slot]
+        half = halves[2 * slot + which]
+        slot_of[i] = slot
+        half_of[i] = which
+        flow.last_ts = max(flow.last_ts, row.ts)
+        flow.last_frame = row.frame
+        half.packets += 1
+        half.bytes += row.wire_bytes
+        half.payload += row.payload_bytes
+        if row.more_fragments and row.status == OK:
+            entry = fragments[np.int64(tag & np.uint64(len(fragments) - 1))]
+            entry.tag, entry.slot, entry.half, entry.flow_no = tag, slot, which, flow.flow_no
+        if row.status == FRAGMENT:
+            continue
+        if row.checksum != 0:
+            trace = _mix((np.uint64(row.ip_id) << np.uint64(48)) ^ (np.uint64(row.checksum) << np.uint64(32)) ^ np.uint64(row.seq)) ^ np.uint64(row.payload_bytes)
+            if trace == half.last_hash and 0 <= row.ts - half.last_hash_ts <= DUPLICATE_WITHIN:
+                counters[DUPLICATES] += 1
+            half.last_hash, half.last_hash_ts = trace, row.ts
+        if row.protocol == 6:
+            _tcp(
+                buffer, row, flow, half, halves[2 * slot + 1 - which], which, slot, i, held, pool, free,
+                candidates, records, copies, counters,
+            )  # fmt: skip
+        elif row.protocol == 17 and _udp_shown(buffer, row, half):
+            _emit(candidates, counters, i, slot, row.payload, row.payload_captured, half.packets, which, IS_UDP)
+    return len(rows)
+
+
+@kernel
+def _expire(now: int, flows: Any, used: int, finished: Any, counters: Any) -> None:
+    """Put every flow that has been silent too long on the `finished` list."""
+    for slot in range(used):
+        flow = flows[slot]
+        if not flow.live:
+            continue
+        silence = now - flow.last_ts
+        limit = OTHER_IDLE
+        if flow.protocol == 6:
+            limit = CLOSED_IDLE if flow.fin == 3 or flow.rst else TCP_IDLE
+        if silence > limit and counters[FINISHED] < len(finished):
+            flow.live = 0
+            finished[counters[FINISHED]] = slot
+            counters[FINISHED] += 1
+
+
+@kernel
+def _rebuild(flows: Any, used: int, index: Any) -> None:
+    """Fill an empty index with the live flows."""
+    mask = len(index) - 1
+    index[:] = -1
+    for slot in range(used):
+        if flows[slot].live:
+            at = np.int64(flows[slot].hash) & mask
+            while index[at] >= 0:
+                at = (at + 1) & mask
+            index[at] = slot
+
+
+@kernel
+def _free_held(slots: Any, halves: Any, held: Any, free: Any, counters: Any) -> None:
+    """Give back the blocks of finished flows; what their streams still waited for is missing."""
+    for slot in slots:
+        for which in range(2):
+            half = halves[2 * slot + which]
+            while half.held >= 0:
+                _give_up_gap(half, held)
+                block = _release(half, held, free, counters)
+                half.next_seq = np.uint32(held[block].seq + np.uint32(held[block].length))
+
+
+@kernel
+def _orient(rows: Any, start: int, stop: int, slot_of: Any, flows: Any) -> None:
+    """Decide who the client is in every flow that has payload and is not yet decided; the decision stays.
+
+    The sender of the SYN or of the ClientHello; else the higher, ephemeral port; else who spoke first.
+    """
+    for i in range(start, stop):
+        slot = slot_of[i]
+        if slot < 0 or rows[i].payload_bytes <= 0 or flows[slot].client >= 0:
+            continue
+        _orient_one(flows[slot])
+
+
+@kernel
+def _orient_one(flow: Any) -> None:
+    low_service, high_service = flow.low_port < 1024, flow.high_port < 1024
+    low_ephemeral, high_ephemeral = flow.low_port >= 32768, flow.high_port >= 32768
+    if flow.syn_half >= 0:
+        flow.client, flow.client_by = flow.syn_half, 3
+    elif flow.hello_half >= 0:
+        flow.client, flow.client_by = flow.hello_half, 2
+    elif flow.protocol in (6, 17, 132) and low_service != high_service:
+        flow.client, flow.client_by = (1 if low_service else 0), 1
+    elif flow.protocol in (6, 17, 132) and low_ephemeral != high_ephemeral:
+        flow.client, flow.client_by = (0 if low_ephemeral else 1), 1
+    else:
+        flow.client, flow.client_by = flow.first_half, 0
+
+
+@kernel
+def _orient_slots(slots: Any, flows: Any) -> None:
+    for slot in slots:
+        if flows[slot].client < 0:
+            _orient_one(flows[slot])
+
+
+@kernel
+def _payload_rows(
+    rows: Any, start: int, stop: int, slot_of: Any, half_of: Any, flows: Any, records: Any, record_count: int,
+    flow_no: Any, frame: Any, ts: Any, up: Any, payload: Any, ends: Any,
+) -> int:
+    """Columns of the payload-carrying packets of flows whose payload rows are kept; how many there are.
+
+    ends[k] is how many of `records` ended in rows 0..k: the offsets of an Arrow list, less their leading 0.
+    Records of packets that are not kept cannot occur: a quiet flow is no TLS.
+    """
+    count, record = 0, 0
+    for i in range(start, stop):
+        slot = slot_of[i]
+        if slot < 0 or rows[i].payload_bytes <= 0:
+            while record < record_count and records[record].packet <= i:
+                record += 1
+                ends[max(0, count - 1)] = record
+            continue
+        flow = flows[slot]
+        if flow.quiet or (flow.protocol != 6 and flow.protocol != 17):
+            continue
+        flow_no[count] = flow.flow_no
+        frame[count] = rows[i].frame
+        ts[count] = rows[i].ts
+        up[count] = half_of[i] == flow.client
+        payload[count] = rows[i].payload_bytes
+        while record < record_count and records[record].packet <= i:
+            record += 1
+        ends[count] = record
+        count += 1
+    return count
