@@ -188,6 +188,6 @@ class MessageEvents:
         return Finding(
             pattern=self.name, version=self.version, kind="fact", statement=statement, parameters=parameters,
             first_ns=first, last_ns=last, subject=client, app=app or None,
-            details={"counts": table, "frames_listed": "first and last burst; events have theirs in table events"},
+            details={"counts": table, "frames_listed": "first and last burst; all events: table events"},
             frames=frames,
         )  # fmt: skip

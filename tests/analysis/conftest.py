@@ -1,5 +1,6 @@
 """A small case in memory: tables with the names and columns of the case's views, with planted traffic."""
 
+import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from random import Random
@@ -132,3 +133,20 @@ def traffic() -> Traffic:
 @pytest.fixture
 def new_traffic() -> Callable[[], Traffic]:
     return Traffic
+
+
+def plain_rows(table: pa.Table) -> list[dict[str, Any]]:
+    """Rows with times as whole nanoseconds, which Python's datetime cannot hold."""
+    for number, one in enumerate(table.schema):
+        if pa.types.is_timestamp(one.type):
+            table = table.set_column(number, one.name, table[one.name].cast(pa.int64()))
+    rows: list[dict[str, Any]] = table.to_pylist()
+    for row in rows:
+        if isinstance(row.get("details"), str):
+            row["details"] = json.loads(row["details"])
+    return rows
+
+
+@pytest.fixture
+def plain() -> Callable[[pa.Table], list[dict[str, Any]]]:
+    return plain_rows

@@ -2,7 +2,6 @@
 
 from random import Random
 
-import pyarrow as pa
 import pytest
 
 from wirecover.analysis.errors import AnalysisError
@@ -14,22 +13,23 @@ A = "10.0.0.1"
 DEFAULT = Parameters()
 
 
-def events(traffic, parameters=DEFAULT, **how):
-    found = MessageEvents().run(traffic.connect(**how), parameters)
-    assert found.events.schema == EVENTS
-    assert found.findings.schema == FINDINGS
-    assert found.frames.schema == FINDING_FRAMES
-    table = found.events
-    for name in ("ts", "first_ts"):  # whole nanoseconds, which Python's datetime cannot hold
-        table = table.set_column(table.column_names.index(name), name, table[name].cast(pa.int64()))
-    return table.to_pylist()
+@pytest.fixture
+def events(plain):
+    def extract(traffic, parameters=DEFAULT, **how):
+        found = MessageEvents().run(traffic.connect(**how), parameters)
+        assert found.events.schema == EVENTS
+        assert found.findings.schema == FINDINGS
+        assert found.frames.schema == FINDING_FRAMES
+        return plain(found.events)
+
+    return extract
 
 
 def kinds(rows):
     return [row["kind"] for row in rows]
 
 
-def test_packets_closer_than_the_gap_are_one_burst(traffic):
+def test_packets_closer_than_the_gap_are_one_burst(traffic, events):
     traffic.flow(A, [(10.0, UP, 200), (10.4, UP, 300), (10.9, UP, 150), (11.3, UP, 160)])
     first, second = events(traffic)
     # 10.4 to 10.9 is exactly the gap: no longer closer than it
@@ -39,13 +39,13 @@ def test_packets_closer_than_the_gap_are_one_burst(traffic):
     assert first["first_ts"] == traffic.ns(10.0)
 
 
-def test_directions_do_not_mix(traffic):
+def test_directions_do_not_mix(traffic, events):
     traffic.flow(A, [(10.0, UP, 200), (10.1, DOWN, 300), (10.2, UP, 200)])
     rows = events(traffic)
     assert sorted((row["up"], row["bytes"]) for row in rows) == [(False, 300), (True, 400)]
 
 
-def test_size_decides_between_text_and_media_and_the_floor(traffic):
+def test_size_decides_between_text_and_media_and_the_floor(traffic, events):
     traffic.flow(A, [(1, UP, 149), (11, UP, 150), (20, UP, 9_999), (33, UP, 10_000)])
     rows = events(traffic)
     assert [(row["bytes"], row["kind"]) for row in rows] == [
@@ -55,7 +55,7 @@ def test_size_decides_between_text_and_media_and_the_floor(traffic):
     ]
 
 
-def test_a_record_split_over_packets_counts_by_the_type_it_ends_with(traffic):
+def test_a_record_split_over_packets_counts_by_the_type_it_ends_with(traffic, events):
     # handshake record over two packets, then application data over two packets
     traffic.flow(
         A, [(1, DOWN, 1400, None), (1.1, DOWN, 900, [22]), (9, DOWN, 1400, None), (9.1, DOWN, 500, [23])]
@@ -65,12 +65,12 @@ def test_a_record_split_over_packets_counts_by_the_type_it_ends_with(traffic):
     assert row["first_frame"] == 3
 
 
-def test_alerts_and_change_cipher_spec_are_no_events(traffic):
+def test_alerts_and_change_cipher_spec_are_no_events(traffic, events):
     traffic.flow(A, [(1, UP, 400, [22]), (20, UP, 400, [20, 22]), (40, UP, 400, [21])])
     assert events(traffic) == []
 
 
-def test_tls13_finished_is_left_out_and_what_follows_is_connecting(traffic):
+def test_tls13_finished_is_left_out_and_what_follows_is_connecting(traffic, events):
     flow = traffic.flow(
         A,
         [
@@ -85,7 +85,7 @@ def test_tls13_finished_is_left_out_and_what_follows_is_connecting(traffic):
     assert rows[0]["confidence"] < rows[1]["confidence"]
 
 
-def test_tls12_first_request_after_the_handshake_is_kept(traffic):
+def test_tls12_first_request_after_the_handshake_is_kept(traffic, events):
     flow = traffic.flow(
         A,
         [(0.0, UP, 517, [22]), (0.1, DOWN, 3000, [22]), (0.2, UP, 120, [22, 20, 22]),
@@ -96,13 +96,13 @@ def test_tls12_first_request_after_the_handshake_is_kept(traffic):
     assert (row["bytes"], row["kind"]) == (700, "text-like")
 
 
-def test_a_late_change_cipher_spec_cannot_hide_what_came_before(traffic):
+def test_a_late_change_cipher_spec_cannot_hide_what_came_before(traffic, events):
     flow = traffic.flow(A, [(0, UP, 500, [22]), (50, UP, 700, [23]), (90, UP, 6, [20]), (120, UP, 700, [23])])
     traffic.hello(flow, 0, 0.1, "TLS 1.2")
     assert kinds(events(traffic)) == ["text-like", "text-like"]
 
 
-def test_own_protocol_of_an_application_opens_with_its_syn(traffic):
+def test_own_protocol_of_an_application_opens_with_its_syn(traffic, events):
     traffic.flow(
         A, [(0.1, UP, 300), (0.3, DOWN, 300), (60, UP, 300)], service=None, syn_seen=True, span=(0, 60)
     )
@@ -110,7 +110,7 @@ def test_own_protocol_of_an_application_opens_with_its_syn(traffic):
     assert sorted(kinds(rows)) == ["connect-like", "connect-like", "text-like"]
 
 
-def test_keepalives_of_one_size_are_named_and_not_counted(traffic):
+def test_keepalives_of_one_size_are_named_and_not_counted(traffic, events):
     beats = [(60.0 * n, UP, 180) for n in range(1, 20)]
     talk = [(60.0 * n + 17.3 + n * 1.7, UP, 200 + 31 * n) for n in (2, 5, 6, 11)]
     traffic.flow(A, beats + talk)
@@ -120,7 +120,7 @@ def test_keepalives_of_one_size_are_named_and_not_counted(traffic):
     assert {row["bytes"] for row in rows if row["kind"] == "keepalive"} == {180}
 
 
-def test_keepalives_with_padding_are_named(traffic):
+def test_keepalives_with_padding_are_named(traffic, events):
     random = Random(1)
     traffic.flow(
         A, [(30.0 * n + random.uniform(-0.2, 0.2), UP, 200 + random.randrange(0, 12)) for n in range(40)]
@@ -128,14 +128,14 @@ def test_keepalives_with_padding_are_named(traffic):
     assert set(kinds(events(traffic))) == {"keepalive"}
 
 
-def test_polling_over_new_connections_is_named(traffic):
+def test_polling_over_new_connections_is_named(traffic, events):
     for n in range(12):
         at = 300.0 * n
         traffic.flow(A, [(at, UP, 250)], syn_seen=True, service=None, span=(at - 0.1, at + 1))
     assert set(kinds(events(traffic))) == {"keepalive"}
 
 
-def test_equal_sizes_at_human_intervals_are_no_keepalive(traffic):
+def test_equal_sizes_at_human_intervals_are_no_keepalive(traffic, events):
     random = Random(2)
     at, packets = 0.0, []
     for _ in range(60):
@@ -145,31 +145,31 @@ def test_equal_sizes_at_human_intervals_are_no_keepalive(traffic):
     assert set(kinds(events(traffic))) == {"text-like"}
 
 
-def test_four_equal_bursts_are_too_few_for_a_rhythm(traffic):
+def test_four_equal_bursts_are_too_few_for_a_rhythm(traffic, events):
     traffic.flow(A, [(60.0 * n, UP, 200) for n in range(4)])
     assert set(kinds(events(traffic))) == {"text-like"}
 
 
-def test_unlabelled_flows_only_when_asked(traffic):
+def test_unlabelled_flows_only_when_asked(traffic, events):
     traffic.flow(A, [(1, UP, 500)], app=None)
     traffic.flow(A, [(1, UP, 500)], app=None, service="http")
     assert events(traffic) == []
     assert len(events(traffic, Parameters(include_unlabelled=True))) == 1
 
 
-def test_udp_media_and_dns_are_left_to_others(traffic):
+def test_udp_media_and_dns_are_left_to_others(traffic, events):
     traffic.flow(A, [(1, UP, 500)], transport="udp", service="dtls")
     traffic.flow(A, [(1, UP, 500)], service="dns")
     traffic.flow(A, [(1, UP, 500)], transport="udp", service="quic")
     assert len(events(traffic)) == 1
 
 
-def test_record_types_may_be_absent(traffic):
+def test_record_types_may_be_absent(traffic, events):
     traffic.flow(A, [(1, UP, 500), (30, DOWN, 700)])
     assert len(events(traffic, without="record_types")) == 2
 
 
-def test_confidence_follows_the_stated_points(traffic):
+def test_confidence_follows_the_stated_points(traffic, events):
     traffic.flow(A, [(1, UP, 150)])  # began before the capture, types unknown
     traffic.flow(A, [(40, UP, 149, [22]), (50, UP, 300, [23])], app_confidence=50)
     first, second = events(traffic)
