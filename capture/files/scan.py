@@ -4,7 +4,7 @@ The rules of this file. A kernel never reads a byte at or beyond `end`, never wr
 keeps no state of its own: what it needs comes in, where it stopped and why goes out as `(status, position,
 row, detail)`. The verdict about a record depends on the bytes of the stream alone, never on where the
 buffer happens to end, so buffers of any size give the same rows. All arithmetic is in int64; a 64-bit time
-is handled in two 32-bit halves. The plain-Python twin is tests/capture/files/reference.py.
+is handled in two 32-bit halves. The plain-Python twin is tests/support/reference_walk.py.
 
 pcap: https://datatracker.ietf.org/doc/draft-ietf-opsawg-pcap/ pcapng:
 https://datatracker.ietf.org/doc/draft-ietf-opsawg-pcapng/
@@ -106,14 +106,13 @@ def _u16(data: Bytes, at: int, big: int) -> int:
 @kernel
 def _is_file_header(data: Bytes, at: int) -> bool:
     """Whether the 12 bytes here begin a pcap 2.4 or a pcapng: as a record they are of 2055, 2083 or 1975."""
-    if _u32(data, at, 1) == SHB:
-        order = _u32(data, at + 8, 1)
-        return order == 0x1A2B3C4D or order == 0x4D3C2B1A
-    for big in range(2):
-        magic = _u32(data, at, big)
-        if (magic == 0xA1B2C3D4 or magic == 0xA1B23C4D) and _u16(data, at + 4, big) == 2:
-            return _u16(data, at + 6, big) == 4
-    return False
+    word = _u32(data, at, 1)
+    if word not in (0xA1B2C3D4, 0xD4C3B2A1, 0xA1B23C4D, 0x4D3CB2A1, SHB):
+        return False
+    if word == SHB:
+        return _u32(data, at + 8, 1) in (0x1A2B3C4D, 0x4D3C2B1A)
+    big = 1 if data[at] == 0xA1 else 0
+    return _u16(data, at + 4, big) == 2 and _u16(data, at + 6, big) == 4
 
 
 @kernel
