@@ -38,7 +38,9 @@ class FragmentBuffer:
             self.head += data
             return True
         fresh = self._uncovered(offset, data)
-        if len(self._pieces) + len(fresh) > MAX_PIECES:
+        # A fragment that reaches back to `head` joins it with all it covers: it never leaves more pieces
+        # behind.
+        if offset > len(self.head) and len(self._pieces) + len(fresh) > MAX_PIECES:
             return False
         self._pieces = sorted(self._pieces + fresh)
         self._absorb()

@@ -14,7 +14,7 @@ then everything is forgotten but the counts.
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
 from wirecover.capture.protocols import Malformed
 from wirecover.capture.protocols.gquic import (
@@ -33,7 +33,7 @@ from wirecover.capture.protocols.quic_header import (
     looks_like_quic,
     parse_long_header,
 )
-from wirecover.capture.protocols.quic_keys import OpenedPacket, retry_tag_holds
+from wirecover.capture.protocols.quic_keys import OpenedPacket, Side, retry_tag_holds
 from wirecover.capture.protocols.quic_transport import TransportParameters, parse_transport_parameters
 from wirecover.capture.registries.quic_versions import find_version, is_reserved, version_name
 
@@ -51,8 +51,6 @@ __all__ = [
     "parse_transport_parameters",
     "version_name",
 ]
-
-Side = Literal["client", "server"]
 
 MAX_DATAGRAMS: Final = 64
 """Datagrams examined per direction."""
@@ -234,7 +232,7 @@ class InitialReader:
         return any(attempt.dcid == dcid for attempt in self._attempts)
 
     def _remember(self, attempt: Attempt) -> None:
-        """Put an attempt in front; where there are too many, forget one that opened nothing, or the oldest."""
+        """Put an attempt in front; with too many, forget one that opened nothing, else the oldest."""
         if len(self._attempts) >= MAX_ATTEMPTS:
             useless = next((old for old in reversed(self._attempts) if not old.opened), self._attempts[-1])
             self._attempts.remove(useless)
@@ -264,7 +262,7 @@ class InitialReader:
     def _keep_unopened(
         self, datagram: bytes, header: LongHeader, from_client: bool | None
     ) -> Iterator[QuicHello]:
-        """An Initial no key fits: cut by the capture, damaged, or a server's whose client was not seen yet."""
+        """An Initial no key fits: cut, damaged, or a server's whose client was not seen yet."""
         cut = header.end > len(datagram)
         if cut:
             self._note(header.start, "an Initial packet is cut short: it cannot be authenticated")
@@ -386,8 +384,8 @@ class InitialReader:
 
 
 def _open_with(attempt: Attempt, datagram: bytes, header: LongHeader, side: Side) -> OpenedPacket | None:
-    for client, server in attempt.keys_for(header.version):
-        opened = (client if side == "client" else server).open(datagram, header)
+    for pair in attempt.keys_for(header.version):
+        opened = pair.side(side).open(datagram, header)
         if opened is not None:
             return opened
     return None

@@ -6,7 +6,7 @@ from typing import Final
 
 from wirecover.capture.protocols import Malformed
 from wirecover.capture.protocols.fragments import FragmentBuffer
-from wirecover.capture.protocols.quic_keys import InitialKeys, derive_initial_keys
+from wirecover.capture.protocols.quic_keys import InitialKeyPair
 from wirecover.capture.registries.quic_versions import find_version
 
 MAX_CRYPTO_BYTES: Final = 64 << 10
@@ -72,17 +72,15 @@ class Attempt:
     """True once a packet authenticated."""
     client: CryptoStream = field(default_factory=CryptoStream)
     server: CryptoStream = field(default_factory=CryptoStream)
-    _keys: dict[int, tuple[tuple[InitialKeys, InitialKeys], ...]] = field(default_factory=dict)
+    _keys: dict[int, tuple[InitialKeyPair, ...]] = field(default_factory=dict)
 
-    def keys_for(self, version: int) -> tuple[tuple[InitialKeys, InitialKeys], ...]:
-        """(client, server) keys for each protection the version may have; none where no protection is
-        known.
-        """
+    def keys_for(self, version: int) -> tuple[InitialKeyPair, ...]:
+        """Keys for each protection the version may have; none where no protection is known."""
         pairs = self._keys.get(version)
         if pairs is None:
             known = find_version(version)
             protections = known.protections if known and len(self._keys) < MAX_VERSIONS else ()
-            pairs = tuple(derive_initial_keys(protection, self.dcid) for protection in protections)
+            pairs = tuple(InitialKeyPair(protection, self.dcid) for protection in protections)
             if pairs:
                 self._keys[version] = pairs
         return pairs

@@ -7,7 +7,7 @@ confidential). No other QUIC packet type can be opened so, and this module opens
 
 import hmac
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
@@ -15,6 +15,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from wirecover.capture.protocols.quic_header import MIN_PROTECTED, RETRY_TAG_BYTES, LongHeader
 from wirecover.capture.registries.quic_versions import InitialProtection
+
+Side = Literal["client", "server"]
 
 _SAMPLE_BYTES: Final = 16
 
@@ -83,13 +85,24 @@ def _full_packet_number(truncated: int, size: int, largest: int) -> int:
     return candidate
 
 
-def derive_initial_keys(protection: InitialProtection, dcid: bytes) -> tuple[InitialKeys, InitialKeys]:
-    """The client's and the server's Initial keys for the client's first Destination Connection ID."""
-    initial_secret = hmac.digest(protection.salt, dcid, "sha256")  # HKDF-Extract
-    return (
-        InitialKeys(protection, initial_secret, b"client in"),
-        InitialKeys(protection, initial_secret, b"server in"),
-    )
+class InitialKeyPair:
+    """Both sides' Initial keys for a client's first Destination Connection ID; each derived when first
+    asked for.
+    """
+
+    __slots__ = ("_initial_secret", "_protection", "_sides")
+
+    def __init__(self, protection: InitialProtection, dcid: bytes) -> None:
+        self._protection = protection
+        self._initial_secret = hmac.digest(protection.salt, dcid, "sha256")  # HKDF-Extract
+        self._sides: dict[Side, InitialKeys] = {}
+
+    def side(self, side: Side) -> InitialKeys:
+        keys = self._sides.get(side)
+        if keys is None:
+            label = b"client in" if side == "client" else b"server in"
+            keys = self._sides[side] = InitialKeys(self._protection, self._initial_secret, label)
+        return keys
 
 
 def retry_tag_holds(
