@@ -91,7 +91,8 @@ class Layer:
             return 0
         self._produced += got
         allowed = max(EXPANSION_FLOOR, MAX_EXPANSION * self._disk.position)
-        self.expanded_too_far = self._produced > min(allowed, MAX_EXPANDED)
+        if self._produced > min(allowed, MAX_EXPANDED):
+            self.expanded_too_far = True
         return got
 
     def _decode(self, view: memoryview) -> int:
@@ -108,7 +109,8 @@ class Layer:
             self.problem = self._source.problem
         elif not whole:
             self.problem = f"the {self.kind} stream is cut"
-        self.expanded_too_far = self.expanded_too_far or self._source.expanded_too_far
+        if self._source.expanded_too_far:
+            self.expanded_too_far = True
         return 0
 
 

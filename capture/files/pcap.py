@@ -135,6 +135,8 @@ class PcapWalk(Walk):
                     going_on = self._file_header()
             elif status == scan.BAD:
                 going_on = self._pass_damage(need)
+        if self.row:
+            yield self.take()
 
     def _scan(self) -> tuple[int, int]:
         window, columns = self.window, self.columns

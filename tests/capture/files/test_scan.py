@@ -131,7 +131,7 @@ def broken(data: bytes, luck: random.Random) -> bytes:
             out[at:at] = out[at : at + luck.randint(1, 60)]
         else:
             del out[at:]
-        if len(out) < 40:
+        if len(out) < 60:
             return bytes(data)
     return bytes(out)
 
@@ -146,7 +146,7 @@ def seeds() -> list[bytes]:
     ]  # fmt: skip
     return [
         make.pcap(plenty), make.pcap(plenty, order="big", magic=0xA1B23C4D), make.pcap(plenty, snaplen=0),
-        make.pcap(plenty) + make.pcap(plenty, order="big"), b"".join(big), b"".join(many), b"".join(many + big),
+        make.pcap(plenty) + make.pcap(plenty, order="big"), make.pcap(plenty) + b"".join(big), b"".join(big), b"".join(many), b"".join(many + big),
     ]  # fmt: skip
 
 
