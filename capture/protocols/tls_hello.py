@@ -87,14 +87,27 @@ class ServerHello:
 
 
 def highest_version(versions: Collection[int]) -> int | None:
-    """The newest of these versions, GREASE left out; DTLS numbers fall as versions rise (RFC 9147 section
-    5.3).
+    """The newest of these versions, GREASE left out.
+
+    DTLS numbers fall as versions rise (RFC 9147 section 5.3), and the drafts of TLS 1.3 (0x7f.., 0xfb..) have
+    greater numbers than TLS 1.3 but are older.
     """
     real = [version for version in versions if version not in ext.GREASE]
     if not real:
         return None
     datagram = [version for version in real if version >> 8 == 0xFE]
-    return min(datagram) if datagram else max(real)
+    return min(datagram) if datagram else max(real, key=_age)
+
+
+def is_tls_1_3_draft(version: int) -> bool:
+    """Drafts of TLS 1.3: the IETF's 0x7f.. and Facebook's 0xfb.. ."""
+    return version >> 8 in (0x7F, 0xFB)
+
+
+def _age(version: int) -> tuple[int, int]:
+    if is_tls_1_3_draft(version):
+        return 1, version
+    return (2 if TLS_1_3 <= version <= 0x03FF else 0), version
 
 
 def _bounded(body: bytes, position: int, width: int, what: str) -> tuple[int, int]:
@@ -310,7 +323,7 @@ def resumed(
     5246 section 7.4.1.3), or the handshake was abbreviated: ChangeCipherSpec with no ServerHelloDone before
     it (RFC 5077 section 3.1), which the caller saw or not. An external PSK looks like a resumption ticket.
     """
-    if server.version in (TLS_1_3, DTLS_1_3) or server.version >> 8 in (0x7F, 0xFB):
+    if server.version in (TLS_1_3, DTLS_1_3) or is_tls_1_3_draft(server.version):
         return None if server.is_hello_retry else server.psk_accepted
     if abbreviated is not None:
         return abbreviated

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from wirecover.capture.protocols import Malformed
-from wirecover.capture.protocols.tls_hello import TLS_1_3, parse_server_hello
+from wirecover.capture.protocols.tls_hello import TLS_1_3, is_tls_1_3_draft, parse_server_hello
 
 CHANGE_CIPHER_SPEC: Final = 20
 ALERT: Final = 21
@@ -208,7 +208,7 @@ class HandshakeReader:
             except Malformed:
                 return  # the caller parses it too and counts it; framing goes on
             self._last_hello_retry = hello.is_hello_retry
-            if not hello.is_hello_retry and (hello.version == TLS_1_3 or hello.version >> 8 in (0x7F, 0xFB)):
+            if not hello.is_hello_retry and (hello.version == TLS_1_3 or is_tls_1_3_draft(hello.version)):
                 self.done = True
         elif message.type == FINISHED:
             self.done = True

@@ -280,8 +280,8 @@ def _key(der: bytes, info: Element) -> tuple[str, int | None]:
     if kind == "ec":
         return kind, _curve_bits(der, element(der, oid.end, algorithm.end))
     if kind in ("dsa", "dh"):
-        prime = children(der, _expect(der, oid.end, algorithm.end, SEQUENCE))[0]
-        return kind, _integer_bits(der, prime)
+        numbers = _expect(der, oid.end, algorithm.end, SEQUENCE)
+        return kind, _integer_bits(der, _expect(der, numbers.start, numbers.end, INTEGER))
     return kind, _FIXED_BITS.get(kind)
 
 

@@ -40,6 +40,14 @@ def test_certificates_of_tls_1_3_have_a_context_and_extensions() -> None:
         _tls13(b"\0" + vector(vector(b"leaf", 3), 3))
 
 
+def test_certificate_message_of_nothing() -> None:
+    for tls13 in (False, True):
+        with pytest.raises(Malformed):
+            parse_certificate_message(b"", tls13=tls13)
+    with pytest.raises(Malformed, match="header"):
+        parse_certificate_message(vector(b"ab", 3))
+
+
 def test_encrypted_extensions_of_rfc_8448() -> None:
     found = check_outcomes(
         parse_encrypted_extensions, rfc8448.ENCRYPTED_EXTENSIONS[4:], cut=Malformed, longer=Malformed

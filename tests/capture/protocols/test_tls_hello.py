@@ -204,6 +204,9 @@ def test_versions_ignore_grease_and_know_drafts() -> None:
     assert highest_version((0x0A0A,)) is None
     assert highest_version((0xFEFD, 0xFEFC)) == 0xFEFC  # DTLS 1.3: its numbers fall
     assert parse_client_hello(client_hello(tls_bytes.supported_versions(0x7F1C, 0x0303))).version == 0x7F1C
+    assert (
+        highest_version((0x7F1C, 0x0304, 0xFB1A, 0x0303)) == 0x0304
+    )  # drafts have greater numbers, and are older
 
 
 def test_outer_ech() -> None:

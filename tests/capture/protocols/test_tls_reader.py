@@ -164,6 +164,31 @@ def test_alerts() -> None:
     assert len(flood.alerts) < 20
 
 
+def test_an_encrypted_alert_ends_and_is_not_shown() -> None:
+    reader, _ = read(record(21, b"e" * 26))
+    assert (reader.done, reader.alerts, reader.problem) == (True, [], None)
+
+
+def test_heartbeats_are_passed_over() -> None:
+    reader, messages = read(record(24, b"beat") + record(22, message(2, server_hello())))
+    assert types(messages) == [2]
+    assert not reader.done
+
+
+def test_a_broken_server_hello_does_not_break_the_framing() -> None:
+    reader, messages = read(record(22, message(2, b"nonsense") + message(14)))
+    assert types(messages) == [2, 14]
+    assert reader.problem is None
+
+
+def test_nothing_is_read_behind_finished() -> None:
+    reader, messages = read(
+        record(22, message(1, client_hello()) + rfc8448.CLIENT_FINISHED + message(16, b"k"))
+    )
+    assert types(messages) == [1, 20]
+    assert reader.done
+
+
 def test_ssl_2_hello_then_tls() -> None:
     hello = b"\x01\x03\x01\x00\x03\x00\x00\x00\x10" + b"\x00\x00\x05" + b"c" * 16
     stream = b"\x80" + bytes([len(hello)]) + hello + record(22, message(16, b"key"), 0x0301)

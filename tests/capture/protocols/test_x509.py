@@ -8,7 +8,7 @@ from ipaddress import ip_address
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, padding, rsa, x25519
+from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, padding, rsa, x448, x25519
 from cryptography.x509.oid import NameOID
 from support import rfc8448
 from support.parser_outcomes import check_random
@@ -127,16 +127,17 @@ def test_alternative_names() -> None:
         (ed25519.Ed25519PrivateKey.from_private_bytes(b"k" * 32), "ed25519", 256),
         (ed448.Ed448PrivateKey.from_private_bytes(b"k" * 57), "ed448", 456),
         (x25519.X25519PrivateKey.from_private_bytes(b"k" * 32), "x25519", 256),
+        (x448.X448PrivateKey.from_private_bytes(b"k" * 56), "x448", 448),
         (dsa.generate_private_key(1024), "dsa", 1024),
     ],
-    ids=["rsa", "p384", "p521", "brainpool", "ed25519", "ed448", "x25519", "dsa"],
+    ids=["rsa", "p384", "p521", "brainpool", "ed25519", "ed448", "x25519", "x448", "dsa"],
 )
 def test_keys(key: object, kind: str, bits: int) -> None:
-    signer = SIGNER if kind == "x25519" else None
+    signer = SIGNER if kind in ("x25519", "x448") else None
     der = build(SIMPLE, key=key, signer=signer)
     found = parse_certificate(der)
     assert (found.public_key_type, found.public_key_bits) == (kind, bits)
-    assert found.self_signed is (None if kind == "x25519" else True)
+    assert found.self_signed is (None if kind in ("x25519", "x448") else True)
     walked = walk_certificate(der)
     assert (walked.key_type, walked.key_bits) == (kind, bits)
 

@@ -21,8 +21,76 @@ from wirecover.capture.protocols.x509_der import (
 
 
 def der(tag: int, content: bytes) -> bytes:
-    """A DER element of less than 128 bytes."""
-    return bytes([tag]) + vector(content, 1)
+    """A DER element."""
+    if len(content) < 0x80:
+        return bytes([tag]) + vector(content, 1)
+    return bytes([tag, 0x82]) + vector(content)
+
+
+def certificate(key_info: bytes, extensions: bytes = b"", serial: bytes = b"\x02\x01\x05") -> bytes:
+    """A certificate with empty names around this SubjectPublicKeyInfo, without a signature."""
+    version = der(0xA0, b"\x02\x01\x02")
+    validity = der(0x30, der(UTC_TIME, b"200101000000Z") + der(UTC_TIME, b"300101000000Z"))
+    tbs = (
+        version + serial + der(0x30, b"") + der(0x30, b"") + validity + der(0x30, b"") + key_info + extensions
+    )
+    return der(0x30, der(0x30, tbs))
+
+
+def key_info(oid: str, parameters: bytes = b"", key: bytes = b"\0") -> bytes:
+    """A SubjectPublicKeyInfo."""
+    return der(0x30, der(0x30, der(6, bytes.fromhex(oid)) + parameters) + der(3, key))
+
+
+EC, RSA, DSA = "2a8648ce3d0201", "2a864886f70d010101", "2a8648ce380401"
+PRIME = der(2, b"\0" + b"\xff" * 24)
+
+
+@pytest.mark.parametrize(
+    ("info", "expected"),
+    [
+        (key_info(EC, der(6, bytes.fromhex("2a811ccf5501822d"))), ("ec", 256)),  # SM2
+        (key_info(EC, der(6, b"\x2a\x03")), ("ec", None)),
+        (key_info(EC, der(0x30, b"\x02\x01\x01" + der(0x30, der(6, b"\x2a") + PRIME))), ("ec", 192)),
+        (key_info(EC, der(0x30, b"\x02\x01\x01")), ("ec", None)),
+        (key_info(RSA, b"\x05\x00", b"\0" + der(0x30, PRIME + b"\x02\x01\x03")), ("rsa", 192)),
+        (key_info(DSA, der(0x30, PRIME + PRIME + PRIME)), ("dsa", 192)),
+        (key_info("2b6571"), ("ed448", 456)),
+        (key_info("2a030405"), ("1.2.3.4.5", None)),
+    ],
+)
+def test_keys_by_the_walk(info: bytes, expected: tuple[str, int | None]) -> None:
+    facts = walk_certificate(certificate(info))
+    assert (facts.key_type, facts.key_bits) == expected
+    assert facts.problems == []
+    assert facts.serial == "05"
+    assert facts.same_names is True
+
+
+def test_each_field_that_cannot_be_read_is_named() -> None:
+    facts = walk_certificate(certificate(key_info(RSA, b"", b"\0\x04\x00"), serial=b"\x04\x01\x05"))
+    assert facts.serial is None
+    assert facts.not_before == 1577836800 * 10**9
+    assert [problem.split(":")[0] for problem in facts.problems] == ["serial", "public key"]
+
+
+@pytest.mark.parametrize("oid", [EC, RSA, DSA, "2a8648ce3e0201"])
+@pytest.mark.parametrize("parameters", [b"", b"\x05\x00", b"\x30\x00", b"\x30\x02\x05\x00", b"\x02\x00"])
+def test_keys_without_sound_parameters_raise_nothing(oid: str, parameters: bytes) -> None:
+    facts = walk_certificate(certificate(key_info(oid, parameters, b"")))
+    assert facts.key_bits is None
+    assert facts.not_after == 1893456000 * 10**9
+
+
+def test_alternative_names_by_the_walk() -> None:
+    names = der(0x82, b"a.example") + der(0x87, b"\x01\x02\x03") + der(0xA5, b"\x01") + der(0x82, b"\xff")
+    other = der(0x30, der(6, b"\x55\x1d\x0f") + der(4, b"\x03\x01\x00"))
+    wanted = der(0x30, der(6, b"\x55\x1d\x11") + b"\x01\x01\xff" + der(4, der(0x30, names)))
+    block = der(0xA3, der(0x30, other + wanted))
+    facts = walk_certificate(certificate(key_info("2b6570"), block))
+    assert facts.san == ("a.example", "generalName7:010203", "generalName5:01", "\\xff")
+    without = walk_certificate(certificate(key_info("2b6570"), der(0xA3, der(0x30, other))))
+    assert without.san == ()
 
 
 def test_elements() -> None:
