@@ -37,6 +37,19 @@ def utc_text(ns: int) -> str:
     return (_EPOCH + timedelta(seconds=ns // 1_000_000_000)).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
+def duration_text(ns: int) -> str:
+    """A length of time for a sentence: '45 s', '12 min', '3 h 5 min', '2 d 4 h'; cut, not rounded."""
+    seconds = ns // 1_000_000_000
+    minutes, hours, days = seconds // 60, seconds // 3600, seconds // 86_400
+    if minutes == 0:
+        return f"{seconds} s"
+    if hours == 0:
+        return f"{minutes} min"
+    if days == 0:
+        return f"{hours} h {minutes % 60} min"
+    return f"{days} d {hours % 24} h"
+
+
 def counted(number: int, noun: str, plural: str | None = None) -> str:
     """'1 flow', '2 flows', '1,234 flows'."""
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"

@@ -126,8 +126,8 @@ def matched(out: Train, into: Train, window: Spans, delta: int) -> tuple[list[in
 def correlogram(test: PairTest, delta: int, steps: int) -> list[tuple[int, int]]:
     """Coincidences with `other` moved by -steps..steps times twice the tolerance: (nanoseconds, count).
 
-    A peak at zero alone speaks for single messages, a broad hill for sessions that overlap. For looking at: the
-    p-value does not use it.
+    A peak at zero alone speaks for single messages, a broad hill for sessions that overlap. For looking at:
+    the p-value does not use it.
     """
     moves = np.arange(-steps, steps + 1, dtype=np.int64) * 2 * delta
     total = np.zeros(len(moves), dtype=np.int64)
