@@ -1,0 +1,1 @@
+"""The lab: real servers and clients in network namespaces, recorded with known truth."""
