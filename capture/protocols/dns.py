@@ -39,6 +39,7 @@ _MIN_QUESTION: Final = 5
 _MIN_RECORD: Final = 11
 _USUAL_UDP: Final = 4096  # the largest UDP payload that senders commonly take: a cut message was no longer
 _CLASS_BITS: Final = 0x7FFF  # mDNS: the top bit is no part of the class (RFC 6762 sections 5.4, 10.2)
+_NETBIOS_LETTERS: Final = frozenset("ABCDEFGHIJKLMNOP")
 _PLAUSIBLE_NAME: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.*/ ")
 
 
@@ -276,12 +277,20 @@ def _plausible(message: DnsMessage) -> bool:
         return False
     if not message.is_response and message.answers and message.opcode not in (4, 5) and message.id != 0:
         return False
+    if any(_is_netbios(question.name) for question in message.questions):
+        return False
     names_and_kinds = [(q.name, q.type, q.class_) for q in message.questions]
     names_and_kinds += [(r.name, r.type, r.class_) for r in records]
     return all(record.fits for record in records) and all(
         type_ in TYPES and class_ & _CLASS_BITS in CLASSES and _host_like(name)
         for name, type_, class_ in names_and_kinds
     )
+
+
+def _is_netbios(name: str) -> bool:
+    """A NetBIOS name: two letters from A to P a byte (RFC 1001 section 14.1)? It shares the format."""
+    first = name.partition(".")[0]
+    return len(first) == 32 and _NETBIOS_LETTERS.issuperset(first)
 
 
 def _host_like(name: str) -> bool:

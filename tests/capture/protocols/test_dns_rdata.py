@@ -29,7 +29,7 @@ TARGET = b"\3foo\7example\3com\0"
         (52, b"\3\1\1\xff", "3 1 1 ff"),
         (256, b"\0\1\0\2https://a", '1 2 "https://a"'),
         (257, b"\0\x05issueca.example", '0 issue "ca.example"'),
-        (46, b"\0\1\x0d\2" + (300).to_bytes(4, "big") + bytes(4) + bytes(3) + b"\1" + b"\0\7" + b"\3com\0" + b"sig",
+        (46, b"\0\1\x0d\2" + (300).to_bytes(4, "big") + bytes(7) + b"\1" + b"\0\7" + b"\3com\0" + b"sig",
          "A 13 2 300 0 1 7 com c2ln"),
     ],
 )  # fmt: skip

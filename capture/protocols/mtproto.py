@@ -1,0 +1,54 @@
+"""The outermost layer of Telegram's MTProto transports: which transport, and nothing of what it carries.
+
+Source: https://core.telegram.org/mtproto/mtproto-transports
+An obfuscated connection begins with 64 bytes of which 8 to 39 are an AES-256-CTR key and 40 to 55 its
+counter: every observer has them, and deciphering the same 64 bytes shows the transport's tag (56 to 59) and
+the data centre (60 and 61). Behind a proxy with a secret the key is not in the packet, and nothing can be
+told.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+
+HEADER_BYTES: Final = 64
+TRANSPORTS: Final = {b"\xef" * 4: "abridged", b"\xee" * 4: "intermediate", b"\xdd" * 4: "padded intermediate"}
+_PLAIN_STARTS: Final = (b"HEAD", b"POST", b"GET ", b"OPTI", b"\xee" * 4, b"\xdd" * 4, b"\x16\x03\x01\x02")
+_MAX_DATA_CENTRE: Final = 10_000 + 10  # test servers count from 10,000; media servers are negative
+
+
+@dataclass(frozen=True, slots=True)
+class ObfuscatedHeader:
+    """What the first 64 bytes of an obfuscated connection say."""
+
+    transport: str
+    data_centre: int
+    """Negative: a media server of that data centre; above 10,000: the test network."""
+
+
+def parse_obfuscated_header(data: bytes) -> ObfuscatedHeader | None:
+    """The header at the start of what a client sends; None when it is none, or a proxy's secret hides it."""
+    if len(data) < HEADER_BYTES or data[0] == 0xEF or data[:4] in _PLAIN_STARTS or not any(data[4:8]):
+        return None
+    decryptor = Cipher(algorithms.AES(data[8:40]), modes.CTR(data[40:56])).decryptor()
+    plain = decryptor.update(data[:HEADER_BYTES])
+    transport = TRANSPORTS.get(plain[56:60])
+    data_centre = int.from_bytes(plain[60:62], "little", signed=True)
+    if transport is None or abs(data_centre) > _MAX_DATA_CENTRE:
+        return None
+    return ObfuscatedHeader(transport, data_centre)
+
+
+def plain_transport(data: bytes) -> str | None:
+    """The transport of a first payload without obfuscation, when its first frame is an unencrypted message.
+
+    Such a message (a key exchange) has an auth_key_id of zero, which is what tells it from anything else.
+    """
+    if data[:1] == b"\xef" and len(data) > 2:
+        return (
+            "abridged" if data[1] < 0x7F and data[2:10] == bytes(8) and len(data) >= 2 + 4 * data[1] else None
+        )
+    transport = TRANSPORTS.get(data[:4])
+    length = int.from_bytes(data[4:8], "little")
+    return transport if data[8:16] == bytes(8) and 20 <= length <= len(data) - 8 else None
