@@ -97,8 +97,8 @@ class Case:
                 "epoch_ns(ingested_at) FROM exhibits ORDER BY name, sha256"
             ).fetchall()
         return [
-            Exhibit(*row[:6], damage=tuple(row[6]), manifest_sha256=row[7], ingested_at=row[8])
-            for row in rows
+            Exhibit(digest, capture, base, name, size, complete, tuple(damage), manifest, at)
+            for digest, capture, base, name, size, complete, damage, manifest, at in rows
         ]
 
     def ingest(

@@ -228,15 +228,15 @@ COMMENT ON COLUMN names.capture_id IS 'Exhibit';
 COMMENT ON COLUMN names.frame IS 'Frame that first tied them';
 
 CREATE OR REPLACE VIEW stun_messages AS
-SELECT flow_base + flow_no AS flow_id, capture_id, frame, make_timestamp_ns(ts) AS ts, up, method, "class",
-       transaction_id, username, realm, software, mapped, relayed, peer, error_code, attributes
+SELECT flow_base + flow_no AS flow_id, capture_id, frame, make_timestamp_ns(ts) AS ts, source, method,
+       "class", transaction_id, username, realm, software, mapped, relayed, peer, error_code, attributes
 FROM evidence.stun_messages;
 COMMENT ON VIEW stun_messages IS 'One STUN or TURN message';
 COMMENT ON COLUMN stun_messages.flow_id IS 'Flow';
 COMMENT ON COLUMN stun_messages.capture_id IS 'Exhibit';
 COMMENT ON COLUMN stun_messages.frame IS 'Frame';
 COMMENT ON COLUMN stun_messages.ts IS 'Time stamp, UTC';
-COMMENT ON COLUMN stun_messages.up IS 'True: from client to server';
+COMMENT ON COLUMN stun_messages.source IS 'Address and port of the sender';
 COMMENT ON COLUMN stun_messages.method IS 'STUN method';
 COMMENT ON COLUMN stun_messages."class" IS 'request, indication, success or error';
 COMMENT ON COLUMN stun_messages.transaction_id IS 'Transaction identifier, hexadecimal';
