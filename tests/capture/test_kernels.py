@@ -26,7 +26,11 @@ def run(folder: Path, **environment: str) -> list[str]:
     if not program.exists():
         program.write_text(PROGRAM, encoding="utf-8")
     done = subprocess.run(
-        [sys.executable, str(program)], env={**os.environ, **environment}, capture_output=True, text=True, check=True
+        [sys.executable, str(program)],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=True,
     )
     return done.stdout.split()
 
@@ -52,9 +56,15 @@ def test_a_folder_that_others_can_write_is_no_cache(tmp_path: Path) -> None:
 def test_no_writable_cache_is_no_error(tmp_path: Path) -> None:
     nowhere = tmp_path / "file"
     nowhere.write_text("a file where a folder should be")
-    program = PROGRAM.replace("from wirecover", f"import os; os.environ.update(HOME={str(nowhere)!r})\nfrom wirecover")
-    compiled = "exec(compile(open(0).read(), 'made-up.py', 'exec'))"  # no source file: numba finds no place at all
-    done = subprocess.run([sys.executable, "-c", compiled], input=program, capture_output=True, text=True, check=True)
+    program = PROGRAM.replace(
+        "from wirecover", f"import os; os.environ.update(HOME={str(nowhere)!r})\nfrom wirecover"
+    )
+    compiled = (
+        "exec(compile(open(0).read(), 'made-up.py', 'exec'))"  # no source file: numba finds no place at all
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", compiled], input=program, capture_output=True, text=True, check=True
+    )
     assert done.stdout.split() == ["0", "1", "None"]
 
 
@@ -84,7 +94,9 @@ def test_warm_calls_each_module_and_a_missing_one_is_an_error(monkeypatch: pytes
         kernels.warm(["wirecover.capture.files.no_such_module"])
 
 
-def test_forgetting_deletes_the_cached_code_of_that_module_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_forgetting_deletes_the_cached_code_of_that_module_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "one_kernel.py").write_text(PROGRAM.partition("print")[0], encoding="utf-8")
     monkeypatch.syspath_prepend(str(tmp_path))
     other = tmp_path / "__pycache__" / "another.plus-1.py311.1.nbc"
@@ -95,5 +107,7 @@ def test_forgetting_deletes_the_cached_code_of_that_module_only(tmp_path: Path, 
 
 
 def test_importing_the_floor_does_not_load_numba() -> None:
-    program = "import sys, wirecover.capture; assert 'numba' not in sys.modules and 'numpy' not in sys.modules"
+    program = (
+        "import sys, wirecover.capture; assert 'numba' not in sys.modules and 'numpy' not in sys.modules"
+    )
     subprocess.run([sys.executable, "-c", program], check=True)

@@ -23,8 +23,8 @@ def _mark(order: Order) -> str:
 
 
 def pcap_header(
-    *, magic: int = 0xA1B2C3D4, order: Order = "little", version: tuple[int, int] = (2, 4), snaplen: int = 262144,
-    network: int = 1,
+    *, magic: int = 0xA1B2C3D4, order: Order = "little", version: tuple[int, int] = (2, 4),
+    snaplen: int = 262144, network: int = 1,
 ) -> bytes:  # fmt: skip
     return struct.pack(_mark(order) + "IHHiIII", magic, *version, 0, 0, snaplen, network)
 

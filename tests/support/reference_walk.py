@@ -1,12 +1,13 @@
-"""The scalar twin of the scan kernels: plain Python over the whole file at once, unbounded integers, no buffers.
+"""The scalar twin of the scan kernels: plain Python over the whole file at once, in unbounded integers.
 
-It shares no code with wirecover: the rules are written down a second time, from the format drafts and from what
-the readers' docstrings promise about damage.
+It shares no code with wirecover: the rules are written down a second time, from the format drafts and from
+what the readers' docstrings promise about damage.
 """
 
 import struct
 from dataclasses import dataclass, field
 from fractions import Fraction
+from typing import ClassVar
 
 MIB = 1 << 20
 Row = tuple[bytes, int, int, int]
@@ -29,7 +30,7 @@ def walk(data: bytes) -> Walked:
 
 
 class PcapReference:
-    MAGICS = {  # magic: (ns of a unit, bytes of a record header, bytes after the file header)
+    MAGICS: ClassVar = {  # magic: (ns of a unit, bytes of a record header, bytes after the file header)
         0xA1B2C3D4: (1000, 16, 0), 0xA1B23C4D: (1, 16, 0), 0xA1B2CD34: (1000, 24, 0),
         0x1C0001AC: (1, 16, 4), 0x1C0001AB: (1000, 16, 4),
     }  # fmt: skip
@@ -44,7 +45,7 @@ class PcapReference:
 
     def file_header(self, at: int) -> int:
         self.mark = "<" if struct.unpack_from("<I", self.data, at)[0] in self.MAGICS else ">"
-        magic, version, _, _, snaplen, _ = self.words(at, 6)
+        magic, _, _, _, snaplen, _ = self.words(at, 6)
         self.unit, self.header, extra = self.MAGICS[magic]
         self.version = struct.unpack_from(self.mark + "HH", self.data, at + 4)
         self.usual = snaplen or 262144

@@ -20,7 +20,9 @@ CAPTURE = make.pcap(make.frames(800))
 COMPRESS = {
     "gz": lambda data: gzip.compress(data, 6),
     "zst": lambda data: zstandard.ZstdCompressor(write_checksum=True).compress(data),
-    "lz4": lambda data: lz4.frame.compress(data, block_size=lz4.frame.BLOCKSIZE_MAX64KB, content_checksum=True),
+    "lz4": lambda data: lz4.frame.compress(
+        data, block_size=lz4.frame.BLOCKSIZE_MAX64KB, content_checksum=True
+    ),
     "xz": lambda data: lzma.compress(data),
     "bz2": lambda data: bz2.compress(data, 1),
 }
@@ -99,8 +101,13 @@ def test_a_broken_stream_keeps_what_was_readable(kind: str, tmp_path: Path) -> N
     data[len(data) * 3 // 4 : len(data) * 3 // 4 + 2000] = bytes(2000)
     packets, reader = read(tmp_path / "capture", bytes(data))
     assert not reader.complete and "compression" in {damage.kind for damage in reader.damage}
-    if kind in ("zst", "lz4", "xz", "bz2"):  # gzip notices only at the checksum; noise is stored, so data are data
-        assert plain.startswith(packets[: 1_000_000]) and len(packets) > 1_000_000
+    if kind in (
+        "zst",
+        "lz4",
+        "xz",
+        "bz2",
+    ):  # gzip notices only at the checksum; noise is stored, so data are data
+        assert plain.startswith(packets[:1_000_000]) and len(packets) > 1_000_000
 
 
 @every_kind

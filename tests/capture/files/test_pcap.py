@@ -113,7 +113,11 @@ def test_cut_in_a_record_header(length: int, tmp_path: Path) -> None:
     frames, _, reader = read(tmp_path / "capture", make.pcap(TWO)[:length])
     assert frames == [] and not reader.complete
     assert only(reader) == Damage(
-        "cut", 24, 1, length - 24, f"the file ends inside a record header: {length - 24} of 16 bytes are there"
+        "cut",
+        24,
+        1,
+        length - 24,
+        f"the file ends inside a record header: {length - 24} of 16 bytes are there",
     )
 
 

@@ -33,7 +33,8 @@ def test_sections_of_both_byte_orders_and_many_interfaces(tmp_path: Path) -> Non
         tmp_path / "capture",
         make.shb(), make.idb(link_type=1, snaplen=96), make.idb(link_type=101, options=option(2, b"wlan0")),
         make.epb(b"one", 1, interface=1, original=90),
-        make.shb("big"), make.idb("big", option(9, b"\x09", "big"), link_type=113), make.epb(b"two", 7, "big"),
+        make.shb("big"), make.idb("big", option(9, b"\x09", "big"), link_type=113),
+        make.epb(b"two", 7, "big"),
         make.idb("big", link_type=276), make.epb(b"three", 8, "big", interface=1),
     )  # fmt: skip
     assert rows == [(b"one", 90, 1000, 1), (b"two", 3, 7, 2), (b"three", 5, 8000, 3)]
@@ -73,7 +74,11 @@ def test_time_offset_is_added(tmp_path: Path) -> None:
 def test_times_and_offsets_that_cannot_be(tmp_path: Path) -> None:
     offset = option(14, (2**62).to_bytes(8, "little"))
     rows, reader = read(
-        tmp_path / "capture", make.shb(), make.idb(options=offset), make.epb(b"x", 5), make.epb(b"y", 2**64 - 1)
+        tmp_path / "capture",
+        make.shb(),
+        make.idb(options=offset),
+        make.epb(b"x", 5),
+        make.epb(b"y", 2**64 - 1),
     )
     assert [row[2] for row in rows] == [5000, 0]
     assert kinds(reader) == {"bad-option": 1, "timestamp-range": 1}
@@ -81,7 +86,12 @@ def test_times_and_offsets_that_cannot_be(tmp_path: Path) -> None:
 
 
 def test_what_the_writer_says_about_an_interface(tmp_path: Path) -> None:
-    options = option(2, b"eth0\0junk") + option(3, "café".encode()) + option(11, b"\0tcp port 443") + option(13, b"\4")
+    options = (
+        option(2, b"eth0\0junk")
+        + option(3, "café".encode())
+        + option(11, b"\0tcp port 443")
+        + option(13, b"\4")
+    )
     _, reader = read(tmp_path / "capture", make.shb(), make.idb(options=options))
     interface = reader.interfaces[0]
     assert (interface.name, interface.description, interface.filter) == ("eth0", "café", "tcp port 443")
@@ -89,7 +99,9 @@ def test_what_the_writer_says_about_an_interface(tmp_path: Path) -> None:
 
 
 def test_a_simple_packet_has_no_time_and_the_snaplen_cuts_it(tmp_path: Path) -> None:
-    rows, reader = read(tmp_path / "capture", make.shb(), make.idb(snaplen=4), make.spb(b"abcdefgh", original=50))
+    rows, reader = read(
+        tmp_path / "capture", make.shb(), make.idb(snaplen=4), make.spb(b"abcdefgh", original=50)
+    )
     assert rows == [(b"abcd", 50, 0, 0)]
     assert kinds(reader) == {"no-timestamp": 1} and reader.complete
 
@@ -128,8 +140,9 @@ def test_comments_are_kept_with_their_frame(tmp_path: Path) -> None:
     )  # fmt: skip
     assert len(rows) == 2
     assert reader.comments == [
-        Comment(None, "section", "case 12"), Comment(None, "os", "Linux"), Comment(None, "application", "dumpcap"),
-        Comment(None, "interface", "uplink"), Comment(2, "packet", "see \ufffd this"), Comment(2, "packet", "and that"),
+        Comment(None, "section", "case 12"), Comment(None, "os", "Linux"),
+        Comment(None, "application", "dumpcap"), Comment(None, "interface", "uplink"),
+        Comment(2, "packet", "see \ufffd this"), Comment(2, "packet", "and that"),
     ]  # fmt: skip
 
 
@@ -151,7 +164,9 @@ def test_a_packet_with_thousands_of_comments(tmp_path: Path) -> None:
 
 
 def test_resolved_names(tmp_path: Path) -> None:
-    records = option(1, b"\xc0\0\2\1" + b"mail.example\0alias.example\0") + option(2, bytes(15) + b"\1" + b"self\0")
+    records = option(1, b"\xc0\0\2\1" + b"mail.example\0alias.example\0") + option(
+        2, bytes(15) + b"\1" + b"self\0"
+    )
     records += option(77, b"unknown kind") + option(0, b"")
     _, reader = read(tmp_path / "capture", make.shb(), make.block(4, records))
     assert reader.resolved_names == [
@@ -164,7 +179,8 @@ def test_resolved_names(tmp_path: Path) -> None:
 def test_blocks_that_are_not_read_are_counted(tmp_path: Path) -> None:
     rows, reader = read(
         tmp_path / "capture", make.shb(), make.idb(), make.block(10, b"CLIENT_RANDOM 11 22"), make.epb(b"a"),
-        make.block(0xBAD, b"\0\0\0\0data"), make.block(0x40000BAD, b"\0\0\0\0"), make.block(0x99, b""), make.block(9, b"{}"),
+        make.block(0xBAD, b"\0\0\0\0data"), make.block(0x40000BAD, b"\0\0\0\0"),
+        make.block(0x99, b""), make.block(9, b"{}"),
     )  # fmt: skip
     assert len(rows) == 1
     assert kinds(reader) == {"unknown-block": 2, "custom-block": 2, "secrets-not-read": 1}
@@ -177,8 +193,8 @@ def test_blocks_that_are_not_read_are_counted(tmp_path: Path) -> None:
 
 def test_packets_before_or_beside_their_interface_are_left_out(tmp_path: Path) -> None:
     rows, reader = read(
-        tmp_path / "capture", make.shb(), make.epb(b"early"), make.spb(b"early"), make.idb(), make.epb(b"good"),
-        make.epb(b"stray", interface=1), make.shb(), make.epb(b"of the section before"),
+        tmp_path / "capture", make.shb(), make.epb(b"early"), make.spb(b"early"), make.idb(),
+        make.epb(b"good"), make.epb(b"stray", interface=1), make.shb(), make.epb(b"of the section before"),
     )  # fmt: skip
     assert [row[0] for row in rows] == [b"good"]
     assert kinds(reader) == {"no-interface": 4} and not reader.complete
@@ -251,7 +267,8 @@ def test_an_option_longer_than_its_block(length: int, tmp_path: Path) -> None:
 
 def test_thousands_of_options_in_one_block(tmp_path: Path) -> None:
     rows, reader = read(
-        tmp_path / "capture", make.shb(), make.idb(options=option(2, b"") * 5000), make.epb(b"a", options=option(9, b"") * 5000)
+        tmp_path / "capture", make.shb(), make.idb(options=option(2, b"") * 5000),
+        make.epb(b"a", options=option(9, b"") * 5000)
     )  # fmt: skip
     assert len(rows) == 1 and kinds(reader) == {"bad-option": 1} and reader.complete
 

@@ -89,7 +89,9 @@ def test_the_window_keeps_what_was_not_used_and_grows_for_what_is_needed(path: P
     raw.close()
 
 
-def test_a_disk_that_fails_is_a_capture_error_in_the_callers_thread(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_disk_that_fails_is_a_capture_error_in_the_callers_thread(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     raw = RawFile(path)
 
     class Failing:

@@ -28,7 +28,7 @@ def read(path: Path, buffer_bytes: int = 16 << 20) -> tuple[Rows, CaptureReader]
             assert batch.first_frame == len(rows) + 1
             columns = (batch.offset, batch.captured, batch.original, batch.ts, batch.interface)
             for at, kept, wire, ns, interface in zip(*(column.tolist() for column in columns), strict=True):
-                assert 0 <= at and at + kept <= len(batch.buffer)
+                assert at >= 0 and at + kept <= len(batch.buffer)
                 rows.append((batch.buffer[at : at + kept].tobytes(), wire, ns, interface))
     return rows, reader
 
@@ -66,7 +66,8 @@ def pcaps(draw: st.DrawFn) -> bytes:
     magic = draw(st.sampled_from([0xA1B2C3D4, 0xA1B23C4D, 0xA1B2CD34, 0x1C0001AC, 0x1C0001AB]))
     version = draw(st.sampled_from([(2, 4), (2, 4), (2, 3), (2, 2), (543, 0), (9, 9)]))
     header = make.pcap_header(
-        magic=magic, order=order, version=version, snaplen=draw(st.sampled_from([0, 64, 65535, 262144, 2**32 - 1])),
+        magic=magic, order=order, version=version,
+        snaplen=draw(st.sampled_from([0, 64, 65535, 262144, 2**32 - 1])),
         network=draw(st.sampled_from([1, 101, 113, 0x5400_0001])),
     )  # fmt: skip
     extra = b"\1\0\0\0\2\0\3\0" if magic == 0xA1B2CD34 else b""
@@ -137,16 +138,17 @@ def broken(data: bytes, luck: random.Random) -> bytes:
 
 
 def seeds() -> list[bytes]:
-    plenty = make.frames(25)
+    plenty, note = make.frames(25), make.option(1, b"note")
     big = [make.shb("big"), make.idb("big"), *(make.epb(f.data, 1 << 50, "big") for f in plenty)]
     many = [
         make.shb(), make.idb(options=make.option(2, b"eth0")), make.idb(link_type=101), make.isb(),
-        *(make.epb(f.data, f.second * 10**6, interface=i % 2, options=make.option(1, b"note")) for i, f in enumerate(plenty)),
+        *(make.epb(f.data, f.second * 10**6, interface=i % 2, options=note) for i, f in enumerate(plenty)),
         make.spb(b"simple"), make.pb(b"old", 5), make.block(0xBAD, b"abcdefgh"), make.block(10, b"secret  "),
     ]  # fmt: skip
     return [
         make.pcap(plenty), make.pcap(plenty, order="big", magic=0xA1B23C4D), make.pcap(plenty, snaplen=0),
-        make.pcap(plenty) + make.pcap(plenty, order="big"), make.pcap(plenty) + b"".join(big), b"".join(big), b"".join(many), b"".join(many + big),
+        make.pcap(plenty) + make.pcap(plenty, order="big"), make.pcap(plenty) + b"".join(big),
+        b"".join(big), b"".join(many), b"".join(many + big),
     ]  # fmt: skip
 
 
