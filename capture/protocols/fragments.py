@@ -5,7 +5,7 @@ bounded by the limit on the whole and by a limit on the number of separate piece
 number of fragments.
 """
 
-from collections.abc import Iterator
+from bisect import bisect_left
 from typing import Final
 
 MAX_PIECES: Final = 256
@@ -34,38 +34,39 @@ class FragmentBuffer:
         self._count += 1
         if offset + len(data) > self._limit or self._count > MAX_FRAGMENTS:
             return False
-        if offset == len(self.head) and not self._pieces:  # the common case: in order
-            self.head += data
-            return True
-        fresh = self._uncovered(offset, data)
+        reaches_head = offset <= len(self.head)
+        if offset < len(self.head):
+            known = self.head[offset : offset + len(data)]
+            self.conflicting |= known != data[: len(known)]
+            offset, data = offset + len(known), data[len(known) :]
+        first, last, fresh = self._uncovered(offset, data)
         # A fragment that reaches back to `head` joins it with all it covers: it never leaves more pieces
         # behind.
-        if offset > len(self.head) and len(self._pieces) + len(fresh) > MAX_PIECES:
+        if not reaches_head and len(self._pieces) + len(fresh) > MAX_PIECES:
             return False
-        self._pieces = sorted(self._pieces + fresh)
-        self._absorb()
+        if fresh:
+            self._pieces[first:last] = sorted(self._pieces[first:last] + fresh)
+            self._absorb()
         return True
 
-    def _held(self) -> Iterator[tuple[int, bytes | bytearray]]:
-        yield 0, self.head
-        yield from self._pieces
-
-    def _uncovered(self, offset: int, data: bytes) -> list[tuple[int, bytes]]:
-        """The parts of the fragment that nothing held covers yet."""
-        fresh: list[tuple[int, bytes]] = []
+    def _uncovered(self, offset: int, data: bytes) -> tuple[int, int, list[tuple[int, bytes]]]:
+        """The run of pieces the fragment touches, and the parts of it that none of them covers yet."""
         position, end = offset, offset + len(data)
-        for start, held in self._held():
+        first = bisect_left(self._pieces, (offset,))
+        if first and self._pieces[first - 1][0] + len(self._pieces[first - 1][1]) > offset:
+            first -= 1
+        last, fresh = first, []
+        while last < len(self._pieces) and self._pieces[last][0] < end:
+            start, held = self._pieces[last]
             low, high = max(start, position), min(start + len(held), end)
-            if low >= high:
-                continue
-            if held[low - start : high - start] != data[low - offset : high - offset]:
-                self.conflicting = True
+            self.conflicting |= held[low - start : high - start] != data[low - offset : high - offset]
             if position < low:
                 fresh.append((position, data[position - offset : low - offset]))
             position = high
+            last += 1
         if position < end:
             fresh.append((position, data[position - offset :]))
-        return fresh
+        return first, last, fresh
 
     def _absorb(self) -> None:
         taken = 0

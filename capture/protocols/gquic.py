@@ -11,9 +11,10 @@ server.
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 from wirecover.capture.protocols import Malformed
+from wirecover.capture.protocols.quic_frames import google_ack_end
 from wirecover.capture.protocols.tls_extensions import text
 from wirecover.capture.registries import quic_versions
 from wirecover.capture.registries.quic_versions import QuicVersion, find_version
@@ -25,6 +26,7 @@ _PUBLIC_NUMBER_BYTES: Final = (1, 2, 4, 6)
 _PADDING_OR_PING: Final = re.compile(rb"[\x00\x07]+")
 _STREAM: Final = 0x80
 _CRYPTO_STREAM: Final = 1
+_STOP_WAITING: Final = 0x06
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,8 @@ class GooglePacket:
     connection_id: bytes
     payload: int
     """Where the frames start."""
+    number_bytes: int
+    """Length of the packet number, which is that of a STOP_WAITING frame's field too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +75,11 @@ def parse_google_packet(datagram: bytes) -> GooglePacket | None:
     known = find_version(int.from_bytes(datagram[9:13], "big"))
     if known is None or known.header != quic_versions.PUBLIC:
         return None
-    payload = 13 + _PUBLIC_NUMBER_BYTES[(datagram[0] >> 4) & 3] + _HASH_BYTES
+    number_bytes = _PUBLIC_NUMBER_BYTES[(datagram[0] >> 4) & 3]
+    payload = 13 + number_bytes + _HASH_BYTES
     if known.number < _version("Q034"):
         payload += 1
-    return GooglePacket(known.number, datagram[1:9], payload)
+    return GooglePacket(known.number, datagram[1:9], payload, number_bytes)
 
 
 def _version(name: str) -> int:
@@ -83,32 +88,41 @@ def _version(name: str) -> int:
 
 def _nibble_packet(datagram: bytes, version: QuicVersion) -> GooglePacket:
     lengths = [nibble + 3 if nibble else 0 for nibble in (datagram[5] >> 4, datagram[5] & 0x0F)]
-    payload = 6 + sum(lengths) + (datagram[0] & 0x03) + 1 + _HASH_BYTES
-    return GooglePacket(version.number, datagram[6 : 6 + lengths[0]], payload)
+    number_bytes = (datagram[0] & 0x03) + 1
+    payload = 6 + sum(lengths) + number_bytes + _HASH_BYTES
+    return GooglePacket(version.number, datagram[6 : 6 + lengths[0]], payload, number_bytes)
 
 
 def handshake_frames(datagram: bytes, packet: GooglePacket) -> Iterator[tuple[int, bytes]]:
-    """Offset and data of the crypto stream's frames that lead the packet; ends at the first frame of
-    another kind.
+    """Offset and data of the crypto stream's frames; ends at the first frame that is not understood.
+
+    ACK and STOP_WAITING are stepped over from Q039 on: a CHLO that answers a rejection stands behind them.
+    Raises Malformed at an ACK that does not fit; what came before it has been yielded by then.
     """
-    order = "big" if packet.version >= _version("Q039") else "little"
+    modern = packet.version >= _version("Q039")
     offset, end = packet.payload, len(datagram)
     while offset < end:
         blank = _PADDING_OR_PING.match(datagram, offset)
         if blank:
             offset = blank.end()
-            continue
-        if not datagram[offset] & _STREAM:
+        elif datagram[offset] & _STREAM:
+            frame = _stream_frame(datagram, offset, end, "big" if modern else "little")
+            if frame is None:
+                return
+            stream, position, data, offset = frame
+            if stream == _CRYPTO_STREAM:
+                yield position, data
+        elif modern and datagram[offset] & 0xC0 == 0x40:
+            offset = google_ack_end(datagram, offset)
+        elif modern and datagram[offset] == _STOP_WAITING:
+            offset += 1 + packet.number_bytes
+        else:
             return
-        frame = _stream_frame(datagram, offset, end, order)
-        if frame is None:
-            return
-        stream, position, data, offset = frame
-        if stream == _CRYPTO_STREAM:
-            yield position, data
 
 
-def _stream_frame(datagram: bytes, offset: int, end: int, order: str) -> tuple[int, int, bytes, int] | None:
+def _stream_frame(
+    datagram: bytes, offset: int, end: int, order: Literal["big", "little"]
+) -> tuple[int, int, bytes, int] | None:
     """Stream id, stream offset, data, next frame's place (frame type: 1fdoooss in bits); None if cut."""
     kind = datagram[offset]
     id_bytes = (kind & 0x03) + 1
@@ -122,7 +136,7 @@ def _stream_frame(datagram: bytes, offset: int, end: int, order: str) -> tuple[i
     at = offset + 1
     for size in (id_bytes, offset_bytes, length_bytes):
         field = datagram[at : at + size]
-        fields.append(int.from_bytes(field, "big" if order == "big" else "little"))
+        fields.append(int.from_bytes(field, order))
         at += size
     stream, position, length = fields
     stop = start + length if length_bytes else end

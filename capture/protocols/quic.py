@@ -54,6 +54,10 @@ __all__ = [
 
 MAX_DATAGRAMS: Final = 64
 """Datagrams examined per direction."""
+MAX_COALESCED: Final = 16
+"""Packets read of one datagram; an honest one holds an Initial, a 0-RTT or Handshake packet, and a short
+one.
+"""
 MAX_ATTEMPTS: Final = 6
 """Client DCIDs kept: the first, one after a Retry, and a few that never opened (damaged packets)."""
 MAX_WAITING: Final = 4
@@ -162,7 +166,9 @@ class InitialReader:
                 yield from self._take_google(google.version, handshake_frames(datagram, google))
             return
         offset = 0
-        while offset < len(datagram) and datagram[offset] & 0x80:
+        for _ in range(MAX_COALESCED):
+            if offset >= len(datagram) or not datagram[offset] & 0x80:
+                return
             try:
                 header = parse_long_header(datagram, offset)
             except Malformed as error:
@@ -254,10 +260,11 @@ class InitialReader:
             self.server_version = header.version
             self.server_scid = header.scid if self.server_scid is None else self.server_scid
         known = find_version(header.version)
+        split = google_crypto_frames if known and known.google_frames else crypto_frames
         if known is None or not known.google_crypto:
-            yield from self._take_crypto(header, side, attempt, opened.payload)
+            yield from self._take_crypto(header, side, attempt, split(opened.payload))
         elif side == "client":
-            yield from self._take_google(header.version, google_crypto_frames(opened.payload))
+            yield from self._take_google(header.version, split(opened.payload))
 
     def _keep_unopened(
         self, datagram: bytes, header: LongHeader, from_client: bool | None
@@ -324,10 +331,10 @@ class InitialReader:
     # ---- handshake data ----
 
     def _take_crypto(
-        self, header: LongHeader, side: Side, attempt: Attempt, payload: bytes
+        self, header: LongHeader, side: Side, attempt: Attempt, frames: Iterator[tuple[int, bytes]]
     ) -> Iterator[QuicHello]:
         stream = attempt.client if side == "client" else attempt.server
-        self._collect(stream, crypto_frames(payload), header.start)
+        self._collect(stream, frames, header.start)
         try:
             messages = stream.take_messages(_CLIENT_HELLO if side == "client" else _SERVER_HELLO)
             for index, body, first in messages:

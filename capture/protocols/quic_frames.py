@@ -14,7 +14,8 @@ _ACK: Final = (0x02, 0x03)
 _CRYPTO: Final = 0x06
 _CLOSE: Final = (0x1C, 0x1D)
 _GOOGLE_PADDING_OR_PING: Final = re.compile(rb"[\x00\x07]+")
-_GOOGLE_CRYPTO: Final = 0x08
+_GOOGLE_CRYPTO: Final = (0x06, 0x08)  # STOP_WAITING, the earlier 0x06, was gone by Q044
+_GOOGLE_SIZES: Final = (1, 2, 4, 6)
 
 
 def crypto_frames(payload: bytes) -> Iterator[tuple[int, bytes]]:
@@ -41,7 +42,7 @@ def crypto_frames(payload: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def google_crypto_frames(payload: bytes) -> Iterator[tuple[int, bytes]]:
-    """As `crypto_frames`, for Google's Q050: its CRYPTO is type 8, its PING 7; other frames end the
+    """As `crypto_frames`, for Q050, T050 and T051: CRYPTO is type 8, PING 7; unknown frames end the
     reading.
     """
     offset, end = 0, len(payload)
@@ -49,11 +50,28 @@ def google_crypto_frames(payload: bytes) -> Iterator[tuple[int, bytes]]:
         blank = _GOOGLE_PADDING_OR_PING.match(payload, offset)
         if blank:
             offset = blank.end()
-            continue
-        if payload[offset] != _GOOGLE_CRYPTO:
+        elif payload[offset] in _GOOGLE_CRYPTO:
+            position, data, offset = _crypto_frame(payload, offset + 1, end)
+            yield position, data
+        elif payload[offset] & 0xC0 == 0x40:
+            offset = google_ack_end(payload, offset)
+        else:
             return
-        position, data, offset = _crypto_frame(payload, offset + 1, end)
-        yield position, data
+
+
+def google_ack_end(data: bytes, offset: int) -> int:
+    """Where Google's ACK frame (type 01ntllmm, from Q039 on) ends; Malformed if that is behind the bytes."""
+    kind, at = data[offset], offset + 1
+    block_bytes = _GOOGLE_SIZES[kind & 3]
+    at += _GOOGLE_SIZES[(kind >> 2) & 3] + 2  # largest acknowledged, delay
+    if kind & 0x20:
+        at += 1 + sum(data[at : at + 1]) * (1 + block_bytes)
+    at += block_bytes
+    timestamps = sum(data[at : at + 1])
+    at += 1 + (timestamps * 3 + 2 if timestamps else 0)  # the first takes 5 bytes, each further one 3
+    if at > len(data):
+        raise Malformed(offset, "an ACK frame runs over the packet's end")
+    return at
 
 
 def _crypto_frame(payload: bytes, offset: int, end: int) -> tuple[int, bytes, int]:

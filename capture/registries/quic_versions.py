@@ -45,6 +45,8 @@ class QuicVersion:
     """How far the long packet type bits are rotated from version 1 (RFC 9369 section 3.2: one)."""
     google_crypto: bool = False
     """True where the handshake is Google's CHLO/REJ/SHLO, not TLS."""
+    google_frames: bool = False
+    """True where the Initial's payload is framed as Google did before it took up the IETF's frames."""
 
 
 _h = bytes.fromhex
@@ -88,12 +90,15 @@ def _google(number: int) -> QuicVersion:
     count = int(name[1:])
     if name[0] == "T":
         # T048 and T049 were used by canary builds only; their salts are not published.
-        return QuicVersion(number, name, LONG, {50: (_T050,), 51: (_T051,)}.get(count, ()))
+        return QuicVersion(
+            number, name, LONG, {50: (_T050,), 51: (_T051,)}.get(count, ()), google_frames=True
+        )
     if count <= 43:
         return QuicVersion(number, name, PUBLIC, google_crypto=True)
     if count <= 46:
         return QuicVersion(number, name, NIBBLES, google_crypto=True)
-    return QuicVersion(number, name, LONG, (_Q050,) if count == 50 else (), google_crypto=True)
+    protections = (_Q050,) if count == 50 else ()
+    return QuicVersion(number, name, LONG, protections, google_crypto=True, google_frames=True)
 
 
 # https://github.com/facebook/mvfst, quic/QuicConstants.h and quic/handshake/: which number takes which salt.

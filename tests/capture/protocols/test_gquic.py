@@ -115,9 +115,28 @@ def test_hello_over_two_packets() -> None:
 def test_other_streams_and_frames_show_nothing() -> None:
     reader = InitialReader()
     assert reader.feed(public(b"Q043", stream(CHLO, stream_id=3))) == []
-    assert reader.feed(public(b"Q043", b"\x40\x01\x00\x00" + stream(CHLO))) == []
+    assert reader.feed(public(b"Q043", b"\x02\x01\x00\x00" + stream(CHLO))) == []
+    assert reader.feed(public(b"Q035", b"\x06\x01" + stream(CHLO, order="little"))) == []
+    assert reader.feed(public(b"Q043", stream(CHLO)[:3])[:-40]) == []
     assert reader.feed(public(b"Q043", stream(b"SHLO" + CHLO[4:]))) == []
     assert not reader.done
+
+
+def test_hello_behind_ack_and_stop_waiting() -> None:
+    frames = bytes.fromhex("40 01 0000 01 00  06 0001") + stream(CHLO)
+    assert len(InitialReader().feed(public(b"Q043", frames, 0x19, b"\x00\x02"))) == 1
+
+
+def test_broken_ack_is_noted() -> None:
+    reader = InitialReader()
+    assert reader.feed(public(b"Q043", b"\x60\x01\x00\x00\xff")) == []
+    assert "ACK" in reader.problems[0].reason
+
+
+def test_table_that_is_too_long_is_noted() -> None:
+    reader = InitialReader()
+    assert reader.feed(public(b"Q043", stream(b"CHLO\xff\x00\x00\x00" + bytes(50)))) == []
+    assert "255 entries" in reader.problems[0].reason
 
 
 def test_server_packets_are_left_alone() -> None:
@@ -134,6 +153,6 @@ def test_noise_raises_nothing_else(version: bytes, tail: bytes) -> None:
     for datagram in (b"\x09" + CID + version + tail, b"\xc3Q046" + tail):
         packet = parse_google_packet(datagram)
         if packet is not None:
-            list(handshake_frames(datagram, packet))
+            outcome(lambda data, head=packet: list(handshake_frames(data, head)), datagram)  # type: ignore[misc]
         assert InitialReader().feed(datagram) == []
     outcome(parse_google_hello, b"CHLO" + tail)

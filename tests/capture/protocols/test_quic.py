@@ -25,6 +25,7 @@ from support.tls_bytes import client_hello, server_name
 
 from wirecover.capture.protocols import tls
 from wirecover.capture.protocols.quic import (
+    MAX_COALESCED,
     MAX_DATAGRAMS,
     InitialReader,
     QuicHello,
@@ -143,6 +144,12 @@ def test_coalesced_packets_in_one_datagram() -> None:
     datagram = from_server() + opaque(2, dcid=CLIENT_SCID) + b"\x40" + bytes(30)
     assert kinds(reader.feed(datagram)) == ["server"]
     assert not reader.problems
+
+
+def test_packets_of_a_datagram_are_bounded() -> None:
+    datagram = opaque(2) * (MAX_COALESCED - 1) + from_client(CLIENT)
+    assert kinds(InitialReader().feed(datagram)) == ["client"]
+    assert InitialReader().feed(opaque(2) + datagram) == []
 
 
 def test_client_keeps_the_first_keys_when_it_takes_up_the_servers_id() -> None:
@@ -347,9 +354,13 @@ def test_ids_beyond_the_limit_are_forgotten_not_piled_up() -> None:
     assert kinds(reader.feed(from_client(CLIENT), True)) == ["client"]
 
 
-def test_t051_reads_tls() -> None:
-    (hello,) = InitialReader().feed(from_client(CLIENT, version=0x54303531))
+@pytest.mark.parametrize("frame_type", [6, 8])
+def test_t051_reads_tls(frame_type: int) -> None:
+    ack = bytes.fromhex("40 01 0000 01 00")
+    frame = bytes([frame_type]) + crypto(0, CLIENT)[1:]
+    (hello,) = InitialReader().feed(initial(ack + b"\x07" + frame, version=0x54303531, pad_to=1200))
     assert not hello.google
+    assert hello.body == CLIENT_BODY
     assert version_name(hello.version) == "T051"
 
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from support.quic_packets import crypto, varint
 
 from wirecover.capture.protocols import Malformed
-from wirecover.capture.protocols.quic_frames import crypto_frames, google_crypto_frames
+from wirecover.capture.protocols.quic_frames import crypto_frames, google_ack_end, google_crypto_frames
 
 ACK = (
     b"\x02" + varint(900) + varint(5) + varint(2) + varint(1) + varint(3) + varint(4) + varint(5) + varint(6)
@@ -61,9 +61,28 @@ def test_broken_frame_after_a_good_one(bad: bytes) -> None:
 def test_google_frames_end_at_what_they_do_not_know() -> None:
     frame = b"\x08" + varint(0) + varint(4) + b"CHLO"
     assert list(google_crypto_frames(b"\x07" + frame + bytes(20))) == [(0, b"CHLO")]
-    assert list(google_crypto_frames(frame + b"\x40" + frame)) == [(0, b"CHLO")]
+    assert list(google_crypto_frames(frame + b"\x20" + frame)) == [(0, b"CHLO")]
     with pytest.raises(Malformed):
         list(google_crypto_frames(frame[:-1]))
+
+
+@pytest.mark.parametrize(
+    "ack",
+    [
+        "40 05 0102 05 00",
+        "60 05 0102 02 05 0101 0202 00",
+        "45 0005 0102 0005 00",
+        "4f 000000000005 0102 000000000005 00",
+        "40 05 0102 05 01 0001020304",
+        "40 05 0102 05 03 0001020304 001122 002233",
+    ],
+)
+def test_google_acks_are_stepped_over(ack: str) -> None:
+    data = bytes.fromhex(ack)
+    assert google_ack_end(data + b"\x08", 0) == len(data)
+    for length in range(1, len(data)):
+        with pytest.raises(Malformed):
+            google_ack_end(data[:length], 0)
 
 
 @given(st.binary(max_size=300))
