@@ -1,0 +1,142 @@
+"""The tables of a document as CSV: what is attached to the PDF, and what a spreadsheet opens.
+
+Text is written as the report prints it (`escape.printable`), in full, so that a name can be found again;
+text a spreadsheet would run as a formula gets an apostrophe in front. Numbers are plain, times are integer
+nanoseconds and, beside them, ISO 8601 UTC. UTF-8, LF, quoted where needed (RFC 4180 but for the line end).
+"""
+
+import csv
+import io
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final
+
+from wirecover.report.escape import printable
+from wirecover.report.model import ResultDocument
+from wirecover.report.words import instant
+
+Cell = str | int | float | bool | None
+Row = tuple[Cell, ...]
+
+_GUARDED: Final = ("=", "+", "-", "@", "'")
+"""Beginnings of a formula (tab and line ends are escaped already), and the guard: it can be undone."""
+
+
+def guarded(text: str) -> str:
+    """Text no spreadsheet takes for a formula, otherwise as printed."""
+    shown = printable(text) if text else ""
+    return f"'{shown}" if shown.startswith(_GUARDED) else shown
+
+
+def iso(ns: int | None) -> str | None:
+    """ISO 8601 UTC with nanoseconds."""
+    return None if ns is None else f"{instant(ns):%Y-%m-%dT%H:%M:%S}.{ns % 1_000_000_000:09d}Z"
+
+
+def _exhibits(document: ResultDocument) -> Iterator[Row]:
+    yield (
+        "exhibit", "name", "sha256", "bytes", "format", "compression", "packets", "first", "last", "first_ns",
+        "last_ns", "snaplen", "truncated", "malformed", "duplicate", "out_of_order", "out_of_scope",
+        "undecoded",
+        "complete", "damage_places", "tool_version", "rules_sha256",
+    )  # fmt: skip
+    for one in document.exhibits:
+        yield (
+            one.label, one.name, one.sha256, one.bytes, one.format, one.compression, one.packets,
+            iso(one.first_ns), iso(one.last_ns), one.first_ns, one.last_ns, one.snaplen, one.truncated,
+            one.malformed, one.duplicate, one.out_of_order, one.out_of_scope, one.undecoded, one.complete,
+            one.damage_rows, one.tool_version, one.rules_sha256,
+        )  # fmt: skip
+
+
+def _findings(document: ResultDocument) -> Iterator[Row]:
+    yield (
+        "finding", "kind", "pattern", "version", "subject", "object", "app", "first", "last", "first_ns",
+        "last_ns",
+        "statement", "score", "likelihood_ratio", "lr_low", "lr_high", "parameters", "exhibits", "frames",
+        "finding_id",
+    )  # fmt: skip
+    for one in document.findings:
+        yield (
+            one.number, one.kind, one.pattern, one.analysis_version, one.subject, one.object, one.app,
+            iso(one.first_ns), iso(one.last_ns), one.first_ns, one.last_ns, one.statement, one.score,
+            one.likelihood_ratio, one.lr_low, one.lr_high,
+            "; ".join(f"{name}={value}" for name, value in one.parameters), " ".join(one.exhibits),
+            sum(frames.count for frames in one.frames), one.finding_id,
+        )  # fmt: skip
+
+
+def _frames(document: ResultDocument) -> Iterator[Row]:
+    yield ("finding", "exhibit", "first_frame", "last_frame")
+    for one in document.findings:
+        for frames in one.frames:
+            for first, last in frames.ranges:
+                yield (one.number, frames.exhibit, first, last)
+
+
+def _applications(document: ResultDocument) -> Iterator[Row]:
+    yield (
+        "endpoint", "app", "flows", "payload_sent", "payload_received", "first", "last", "first_ns",
+        "last_ns",
+        "confidence", "rule", "evidence", "value", "rule_confidence", "evidence_flows", "exhibit", "frame",
+    )  # fmt: skip
+    for one in document.applications:
+        head = (
+            one.endpoint, one.app, one.flows, one.bytes_up, one.bytes_down, iso(one.first_ns),
+            iso(one.last_ns),
+            one.first_ns, one.last_ns, one.confidence,
+        )  # fmt: skip
+        for why in one.reasons:
+            yield (*head, why.rule_id, why.kind, why.value, why.confidence, why.flows, why.exhibit, why.frame)
+        if not one.reasons:
+            yield (*head, *(None,) * 7)
+
+
+def _timeline(document: ResultDocument) -> Iterator[Row]:
+    yield ("panel", "endpoint", "app", "drawn_as", "first", "last", "first_ns", "last_ns", "events")
+    for number, panel in enumerate(document.timeline, 1):
+        for lane in panel.lanes:
+            head = (number, lane.endpoint, lane.app)
+            for bar in lane.bars:
+                yield (*head, "bar", iso(bar.first_ns), iso(bar.last_ns), bar.first_ns, bar.last_ns, None)
+            for tick in lane.ticks:
+                yield (*head, "mark", iso(tick.ns), None, tick.ns, None, tick.events)
+
+
+def _hours(document: ResultDocument) -> Iterator[Row]:
+    yield ("endpoint", "app", "unit", "iso_weekday", "hour_utc", "count")
+    for table in document.heat:
+        for place, count in enumerate(table.counts):
+            yield (table.endpoint, table.app, table.unit, place // 24 + 1, place % 24, count)
+
+
+def _unidentified(document: ResultDocument) -> Iterator[Row]:
+    yield ("reason", "services", "flows", "bytes")
+    for one in document.unidentified:
+        yield (one.reason, " ".join(one.services), one.flows, one.bytes)
+
+
+_WRITERS: Final[dict[str, Callable[[ResultDocument], Iterator[Row]]]] = {
+    "exhibits": _exhibits, "findings": _findings, "frames": _frames, "applications": _applications,
+    "timeline": _timeline, "hours": _hours, "unidentified": _unidentified,
+}  # fmt: skip
+TABLES: Final = tuple(_WRITERS)
+
+
+def tables(document: ResultDocument) -> dict[str, tuple[bytes, int]]:
+    """Every table of the document by name: its CSV, and its rows without the heading."""
+    return {name: _written(writer(document)) for name, writer in _WRITERS.items()}
+
+
+def _written(rows: Iterable[Row]) -> tuple[bytes, int]:
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    count = -1
+    for count, row in enumerate(rows):  # noqa: B007 - the number of the last row is the number of rows
+        writer.writerow([_cell(cell) for cell in row])
+    return out.getvalue().encode("utf-8"), count
+
+
+def _cell(cell: Cell) -> Cell:
+    if isinstance(cell, bool):
+        return str(cell).lower()
+    return guarded(cell) if isinstance(cell, str) else cell

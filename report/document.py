@@ -1,0 +1,153 @@
+"""The result document of a case: built once, read only by the renderers.
+
+`build` reads through the case's read-only connection and nothing else, so the document is a function of the
+case: the same captures, rules and version give the same document, byte for byte, on any machine.
+"""
+
+import dataclasses
+import hashlib
+import json
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final, Protocol
+
+import duckdb
+
+from wirecover.capture.version import tool_version
+from wirecover.report import codec
+from wirecover.report.applications import read_applications, read_unidentified
+from wirecover.report.errors import DocumentError
+from wirecover.report.exhibits import evidence_digest, read_exhibits, read_figures
+from wirecover.report.findings import describe_methods, read_findings, registered_methods
+from wirecover.report.model import FORMAT, Act, Exhibit, LegalEntry, ResultDocument, Tool
+from wirecover.report.sentences import alternatives, limitations, mandatory, no_content
+from wirecover.report.timeline import read_heat, read_timeline
+
+_ACTS: Final = (
+    "SELECT verb, arguments FROM custody_log WHERE verb IN ('init', 'exhibit', 'ingest', 'analyze')"
+)
+"""Acts that made the case what it is. Reading it (query, report, verify) leaves it as it was, and the second
+report of a case must equal the first."""
+_AUTHORITY: Final = """
+    SELECT country, instrument, reference, issuing_authority, issued_at, valid_from, valid_to,
+           document_sha256, status FROM authority ORDER BY authority_id"""
+
+
+class CaseSource(Protocol):
+    """What a report needs of a case; `wirecover.casefile.case.Case` is one."""
+
+    @property
+    def path(self) -> Path: ...
+    @property
+    def training(self) -> bool: ...
+    def connect(self) -> duckdb.DuckDBPyConnection: ...
+
+
+def build(case: CaseSource, methods: Iterable[object] | None = None) -> ResultDocument:
+    """The document of a case. `methods` describes the detectors; without it, those of this installation."""
+    connection = case.connect()
+    try:
+        return _build(connection, case, tuple(registered_methods() if methods is None else methods))
+    finally:
+        connection.close()
+
+
+def _build(
+    connection: duckdb.DuckDBPyConnection, case: CaseSource, registered: tuple[object, ...]
+) -> ResultDocument:
+    exhibits = read_exhibits(connection)
+    figures = read_figures(connection)
+    findings = read_findings(connection, exhibits)
+    applications, application_rows = read_applications(connection)
+    custody = _read_acts(connection, exhibits)
+    run = {pattern for act in custody if act.act == "analyze" for pattern in act.subjects}
+    document = ResultDocument(
+        format=FORMAT, report_id="", case_name=_case_name(case.path), training=case.training,
+        legal_basis=() if case.training else _read_authority(connection), tool=_tool(exhibits),
+        latest_ns=max((exhibit.last_ns for exhibit in exhibits if exhibit.last_ns is not None), default=None),
+        evidence_sha256=evidence_digest(exhibits), exhibits=exhibits, figures=figures,
+        applications=applications,
+        application_rows=application_rows, unidentified=read_unidentified(connection), findings=findings,
+        methods=describe_methods(registered, findings, run), timeline=read_timeline(connection, findings),
+        heat=read_heat(connection, findings), custody=custody, mandatory=mandatory(),
+        no_content=no_content(), alternatives=alternatives(),
+        limitations=limitations(exhibits, figures, findings),
+    )  # fmt: skip
+    return dataclasses.replace(document, report_id=_report_id(document))
+
+
+def _report_id(document: ResultDocument) -> str:
+    """The first 80 bits of the SHA-256 of the document without its id, in groups of four."""
+    digest = hashlib.sha256(codec.canonical(dataclasses.replace(document, report_id=""))).hexdigest()
+    return "WC-" + "-".join(digest[start : start + 4] for start in range(0, 20, 4))
+
+
+def has_own_id(document: ResultDocument) -> bool:
+    """Whether the report id is the one its content gives."""
+    return document.report_id == _report_id(document)
+
+
+def to_json(document: ResultDocument) -> bytes:
+    """The document as canonical JSON."""
+    return codec.canonical(document)
+
+
+def from_json(data: bytes) -> ResultDocument:
+    """The document that `to_json` wrote; `DocumentError` for anything else."""
+    return from_plain(codec.parse(data))
+
+
+def from_plain(value: object) -> ResultDocument:
+    """The document from parsed JSON."""
+    if isinstance(value, dict) and value.get("format") != FORMAT:
+        raise DocumentError(f"document format {value.get('format')!r} is not {FORMAT}")
+    return codec.record(ResultDocument, value)
+
+
+def _case_name(path: Path) -> str:
+    # a folder name that is not valid Unicode comes as lone surrogates, which UTF-8 cannot hold
+    return path.resolve().name.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _tool(exhibits: tuple[Exhibit, ...]) -> Tool:
+    return Tool(
+        name="wirecover", version=tool_version(),
+        rules_sha256=tuple(sorted({exhibit.rules_sha256 for exhibit in exhibits if exhibit.rules_sha256})),
+        decoded_with=tuple(sorted({exhibit.tool_version for exhibit in exhibits if exhibit.tool_version})),
+    )  # fmt: skip
+
+
+def _read_authority(connection: duckdb.DuckDBPyConnection) -> tuple[LegalEntry, ...]:
+    rows = connection.execute(_AUTHORITY)
+    names = [column[0] for column in rows.description or ()]
+    return tuple(
+        LegalEntry(name, str(value))
+        for row in rows.fetchall()
+        for name, value in zip(names, row, strict=True)
+        if value is not None
+    )
+
+
+def _read_acts(connection: duckdb.DuckDBPyConnection, exhibits: tuple[Exhibit, ...]) -> tuple[Act, ...]:
+    acts: dict[str, set[str]] = {}
+    for verb, arguments in connection.execute(_ACTS).fetchall():
+        if verb == "analyze":
+            acts.setdefault(verb, set()).update(_analysis_of(arguments))
+        else:
+            acts.setdefault(verb, set()).update(one.label for one in exhibits if one.sha256 in arguments)
+    return tuple(
+        Act(verb, tuple(sorted(acts[verb], key=_natural)))
+        for verb in ("init", "exhibit", "ingest", "analyze")
+        if verb in acts
+    )
+
+
+def _natural(name: str) -> tuple[int, str]:
+    """Order in which E2 comes before E10; other names by letter."""
+    return (int(name[1:]), "") if re.fullmatch(r"E\d+", name) else (0, name)
+
+
+def _analysis_of(arguments: str) -> list[str]:
+    facts = json.loads(arguments)
+    return [str(facts["pattern"])] if isinstance(facts, dict) and "pattern" in facts else []
