@@ -19,6 +19,8 @@ TLS_1_2: Final = 0x0303
 TLS_1_3: Final = 0x0304
 DTLS_1_3: Final = 0xFEFC
 
+_MOST_PROBLEMS: Final = 16  # a crafted hello can hold thousands of odd extensions
+
 # SHA-256 of "HelloRetryRequest", RFC 8446 section 4.1.3
 HELLO_RETRY_RANDOM: Final = bytes.fromhex("cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c")
 
@@ -160,7 +162,7 @@ def _read_known(
             fields[name] = read(body)
         except Malformed as odd:
             problems.append(f"extension {number}: {odd}")
-    return fields, problems
+    return fields, problems[:_MOST_PROBLEMS]
 
 
 def _read_extensions(body: bytes, position: int, problems: list[str]) -> Extensions:

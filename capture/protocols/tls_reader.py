@@ -9,7 +9,7 @@ encryption begins:
   ClientHellos (RFC 8446 appendix D.4), so behind a ClientHello only a second ClientHello is still read;
 * at the first application data, close_notify or fatal alert.
 
-The reader holds at most one record and one message, gives up at `limit` bytes of handshake, and never
+The reader holds at most one record and one message, gives up after `limit` bytes of records, and never
 searches for a new beginning once the framing broke: `problem` then says where.
 """
 
@@ -42,7 +42,7 @@ FINISHED: Final = 20
 CERTIFICATE_STATUS: Final = 22
 
 LIMIT: Final = 128 * 1024
-"""Handshake bytes read of one direction; real certificate chains stay below a quarter of it."""
+"""Bytes of records read of one direction; real certificate chains stay below a quarter of it."""
 _LONGEST_RECORD: Final = (1 << 14) + 2048  # RFC 5246 section 6.2.3
 
 
@@ -141,6 +141,10 @@ class HandshakeReader:
         return position
 
     def _record(self, kind: int, fragment: bytes, offset: int, messages: list[HandshakeMessage]) -> None:
+        # Every record counts, headers too, so that a flood of empty ones ends as well.
+        self._taken += 5 + len(fragment)
+        if self._taken > self._limit and kind != APPLICATION_DATA:
+            raise Malformed(offset, f"more than {self._limit} bytes of handshake")
         if kind == HANDSHAKE:
             self._handshake(fragment, offset, messages)
         elif kind == ALERT:
@@ -169,9 +173,6 @@ class HandshakeReader:
         if self.change_cipher_spec and not self._message and not self._again(fragment):
             self.done = True
             return
-        self._taken += len(fragment)
-        if self._taken > self._limit:
-            raise Malformed(offset, f"more than {self._limit} bytes of handshake")
         before = len(self._message)
         self._message += fragment
         pending = self._message

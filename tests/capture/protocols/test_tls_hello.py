@@ -171,6 +171,12 @@ def test_the_first_of_two_extensions_counts() -> None:
     assert hello.problems == ("extension 0 sent twice",)
 
 
+def test_thousands_of_odd_extensions_give_a_few_notes() -> None:
+    hello = parse_client_hello(client_hello(extension(10, b"x") * 10_000))
+    assert len(hello.extensions) == 10_000
+    assert len(hello.problems) == 16
+
+
 @pytest.mark.parametrize(
     ("raw", "shown"),
     [

@@ -253,6 +253,16 @@ def test_memory_is_bounded() -> None:
     assert len(long.unfinished) == 0
 
 
+@pytest.mark.parametrize(
+    "piece", [record(22, b""), CCS, record(24, b""), record(22, message(1, client_hello()))]
+)
+def test_a_flood_of_any_record_ends(piece: bytes) -> None:
+    reader = HandshakeReader()
+    reader.feed(record(22, message(1, client_hello())) + CCS)
+    reader.feed(piece * (LIMIT // len(piece) + 1))
+    assert reader.done
+
+
 def test_a_cut_hello_is_at_hand() -> None:
     stream = record(
         22, message(1, client_hello(tls_bytes.server_name(b"cut.example") + extension(21, b"\0" * 300)))
