@@ -42,6 +42,9 @@ VARIANTS: Final = {
     0x1C0001AC: Variant("IXIA hardware", unit_ns=1, extra=IXIA_EXTRA),
     0x1C0001AB: Variant("IXIA software", extra=IXIA_EXTRA),
 }
+AIX: Final = Variant("AIX", unit_ns=1)
+AIX_LINK_TYPES: Final = {6: 1, 9: 6, 15: 10, 24: 0}
+"""AIX writes version 2.2, nanoseconds, and RFC 1573 interface types: Ethernet, Token Ring, FDDI, loopback."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +73,10 @@ class FileHeader:
 
     @property
     def _swap(self) -> int:
-        """Before version 2.3 the lengths stood the other way round; in 2.3 and DG/UX's 543.0 either way."""
-        if self.version[0] == 2 and self.version[1] < 3:
+        """Before version 2.3, and in DG/UX's 543, the lengths stood the other way round; in 2.3 either way."""
+        if self.version[0] == 543 or (self.version[0] == 2 and self.version[1] < 3):
             return scan.SWAP_ALWAYS
-        return scan.SWAP_IF_GREATER if self.version in ((2, 3), (543, 0)) else scan.SWAP_NEVER
+        return scan.SWAP_IF_GREATER if self.version == (2, 3) else scan.SWAP_NEVER
 
     def interface(self, number: int) -> Interface:
         return Interface(number, self.link_type, self.snaplen, self.variant.unit_ns, fcs_bytes=self.fcs_bytes)
@@ -96,9 +99,10 @@ def parse_file_header(head: bytes) -> FileHeader | None:
         return None
     network = number(20, 4)
     fcs = 2 * (network >> 28) if network & FCS_PRESENT else None
-    return FileHeader(
-        variant, big, (number(4, 2), number(6, 2)), number(16, 4) or None, network & 0xFFFF, fcs
-    )
+    version, link_type = (number(4, 2), number(6, 2)), network & 0xFFFF
+    if number(0, 4) == 0xA1B2C3D4 and version == (2, 2) and network in AIX_LINK_TYPES:
+        variant, link_type = AIX, AIX_LINK_TYPES[network]
+    return FileHeader(variant, big, version, number(16, 4) or None, link_type, fcs)
 
 
 class PcapWalk(Walk):

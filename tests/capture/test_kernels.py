@@ -35,13 +35,10 @@ def run(folder: Path, **environment: str) -> list[str]:
     return done.stdout.split()
 
 
-def test_the_second_process_takes_the_code_from_the_cache(tmp_path: Path) -> None:
+def test_the_second_process_takes_the_code_from_the_cache_unless_bounds_are_checked(tmp_path: Path) -> None:
     assert run(tmp_path)[:2] == ["0", "1"]
     assert run(tmp_path) == ["1", "0", str(tmp_path / "__pycache__")]
-
-
-def test_bounds_checked_code_is_never_cached(tmp_path: Path) -> None:
-    run(tmp_path)
+    # Bounds-checked code is never cached, and does not take the cached unchecked code.
     assert run(tmp_path, WIRECOVER_BOUNDSCHECK="1") == ["0", "1", "None"]
 
 

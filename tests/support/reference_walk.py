@@ -56,8 +56,8 @@ class PcapReference:
 
     def lengths(self, at: int) -> tuple[int, int]:
         kept, wire = self.words(at + 8, 2)
-        old = self.version[0] == 2 and self.version[1] < 3
-        if old or (tuple(self.version) in {(2, 3), (543, 0)} and kept > wire):
+        old = self.version[0] == 543 or (self.version[0] == 2 and self.version[1] < 3)
+        if old or (tuple(self.version) == (2, 3) and kept > wire):
             return wire, kept
         return kept, wire
 

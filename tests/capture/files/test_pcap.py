@@ -96,6 +96,13 @@ def test_old_versions_with_the_lengths_swapped(version: tuple[int, int], tmp_pat
     assert reader.complete
 
 
+def test_aix_has_its_own_clock_and_link_types(tmp_path: Path) -> None:
+    header = make.pcap_header(version=(2, 2), order="big", network=6)
+    _, times, reader = read(tmp_path / "capture", header + make.pcap_record(TWO[1], order="big", swap=True))
+    assert times == [1_700_000_001 * 10**9 + 6]
+    assert (reader.interfaces[0].link_type, reader.interfaces[0].ts_resolution_ns) == (1, 1)
+
+
 def test_a_capture_without_packets(tmp_path: Path) -> None:
     frames, _, reader = read(tmp_path / "capture", make.pcap([]))
     assert frames == [] and reader.complete and len(reader.interfaces) == 1

@@ -73,7 +73,7 @@ def pcaps(draw: st.DrawFn) -> bytes:
     extra = b"\1\0\0\0\2\0\3\0" if magic == 0xA1B2CD34 else b""
     header += b"\0\0\0\0" if magic >> 24 == 0x1C else b""
     return header + b"".join(
-        make.pcap_record(frame, order=order, extra=extra, swap=version == (2, 2))
+        make.pcap_record(frame, order=order, extra=extra, swap=version in ((2, 2), (543, 0)))
         for frame in draw(some_frames)
     )
 
@@ -111,7 +111,7 @@ def sections(draw: st.DrawFn) -> bytes:
     data=pcaps() | st.lists(sections(), min_size=1, max_size=3).map(b"".join),
     size=st.sampled_from([64, 500, 1 << 20]),
 )
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_the_kernels_give_what_the_scalar_twin_gives(data: bytes, size: int, tmp_path: Path) -> None:
     same_as_twin(data, tmp_path / "made", size)
 
@@ -160,7 +160,7 @@ def break_and_compare(folder: Path, rounds: int) -> None:
 
 
 def test_broken_captures_give_what_the_scalar_twin_gives(tmp_path: Path) -> None:
-    break_and_compare(tmp_path, 700)
+    break_and_compare(tmp_path, 400)
 
 
 def test_no_kernel_reads_or_writes_out_of_bounds(tmp_path: Path) -> None:
@@ -168,8 +168,8 @@ def test_no_kernel_reads_or_writes_out_of_bounds(tmp_path: Path) -> None:
     program = f"import sys; sys.path[:0] = {[str(Path(__file__).parent), *sys.path]!r}\n"
     program += "from pathlib import Path; import test_scan\n"
     program += "from wirecover.capture.kernels import BOUNDSCHECK; assert BOUNDSCHECK\n"
-    program += f"test_scan.break_and_compare(Path({str(tmp_path)!r}), 300)\n"
-    environment = {**os.environ, "WIRECOVER_BOUNDSCHECK": "1"}
+    program += f"test_scan.break_and_compare(Path({str(tmp_path)!r}), 200)\n"
+    environment = {**os.environ, "WIRECOVER_BOUNDSCHECK": "1", "NUMBA_OPT": "0"}
     done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
 
