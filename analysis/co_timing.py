@@ -4,7 +4,7 @@ import heapq
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import combinations
+from itertools import accumulate, combinations
 from typing import Any, ClassVar
 
 import duckdb
@@ -19,6 +19,7 @@ from wirecover.analysis.message_events import prepare
 from wirecover.analysis.null_models import holm
 from wirecover.analysis.pair_test import Design, PairTest, compare, correlogram, matched, opportunity
 
+OVER_THE_CAP = "over the cap on pairs or events"
 NO_RATIO = "No likelihood ratio is stated: this project has no validated error rate for this detector yet."
 
 
@@ -36,6 +37,8 @@ class Parameters:
     alpha: float = 0.05
     most_endpoints: int = 2000
     most_pairs: int = 5000
+    most_pair_events: int = 10_000_000
+    """Sum over the tested pairs of the events compared: what bounds the time of a run."""
     most_findings: int = 500
     most_frames: int = 400
     events: EventParameters = field(default_factory=EventParameters)
@@ -50,8 +53,15 @@ class Parameters:
             raise AnalysisError("presence_gap_s and shortest_window_s must not be negative")
         if self.fewest_events < 5 or self.most_shifts < 100:
             raise AnalysisError("fewest_events must be 5 or more, most_shifts 100 or more")
-        if min(self.most_endpoints, self.most_pairs, self.most_findings, self.most_frames) < 1:
-            raise AnalysisError("most_endpoints, most_pairs, most_findings and most_frames must be 1 or more")
+        caps = (
+            self.most_endpoints,
+            self.most_pairs,
+            self.most_pair_events,
+            self.most_findings,
+            self.most_frames,
+        )
+        if min(caps) < 1:
+            raise AnalysisError("each of the caps (most_...) must be 1 or more")
         return Design(
             delta=nanoseconds(self.delta_s),
             block=nanoseconds(self.block_s),
@@ -195,11 +205,15 @@ def _chosen_pairs(
     candidates = heapq.nsmallest(
         parameters.most_pairs, _ranked_pairs(by_app, parameters, tallies), key=lambda pair: pair[0]
     )
+    work = accumulate(-key[0] for key, _, _ in candidates)
+    candidates = [
+        pair for pair, total in zip(candidates, work, strict=True) if total <= parameters.most_pair_events
+    ]
     considered = Counter(one.app for _, one, _ in candidates)
     for app, tally in tallies.items():
         left = tally.pairs - considered[app] - sum(tally.untested.values())
         if left:
-            tally.untested["over the cap on pairs"] += left
+            tally.untested[OVER_THE_CAP] += left
     return [(one, other) for _, one, other in candidates]
 
 
@@ -333,8 +347,11 @@ def _notes(tallies: dict[str, _Tally], tested: int, parameters: Parameters) -> l
     if not tallies:
         return ["No address shows message-like bursts: no pair can be tested."]
     notes = []
-    if over := sum(tally.untested["over the cap on pairs"] for tally in tallies.values()):
-        notes.append(f"{counted(over, 'pair')} not tested: over the cap of {parameters.most_pairs:,} pairs.")
+    if over := sum(tally.untested[OVER_THE_CAP] for tally in tallies.values()):
+        notes.append(
+            f"{counted(over, 'pair')} not tested: over the cap of {parameters.most_pairs:,} pairs "
+            f"or {parameters.most_pair_events:,} events compared."
+        )
     if tested > parameters.most_findings:
         left = tested - parameters.most_findings
         notes.append(f"{counted(left, 'tested pair')} with the largest p-values not listed one by one.")

@@ -241,9 +241,19 @@ def test_the_cap_on_pairs_is_stated(traffic, run):
     talkers(traffic, [f"10.0.0.{n}" for n in range(1, 5)])
     found, rows = run(traffic, Parameters(most_pairs=2))
     assert len(pairs(rows)) == 2
-    assert found.notes == ("4 pairs not tested: over the cap of 2 pairs.",)
+    assert found.notes == ("4 pairs not tested: over the cap of 2 pairs or 10,000,000 events compared.",)
     (summary,) = [row for row in rows if row["kind"] == "fact"]
-    assert summary["details"]["untested"] == {"over the cap on pairs": 4}
+    assert summary["details"]["untested"] == {"over the cap on pairs or events": 4}
+
+
+def test_the_cap_on_events_is_stated(traffic, run):
+    talkers(traffic, [f"10.0.0.{n}" for n in range(1, 5)])
+    everything, _ = run(traffic)
+    found, rows = run(traffic, Parameters(most_pair_events=400))
+    assert 0 < len(pairs(rows)) < 6
+    left = 6 - len(pairs(rows))
+    assert found.notes == (f"{left} pairs not tested: over the cap of 5,000 pairs or 400 events compared.",)
+    assert everything.notes == ()
 
 
 def test_the_cap_on_endpoints_and_findings_is_stated(traffic, run):
@@ -252,7 +262,7 @@ def test_the_cap_on_endpoints_and_findings_is_stated(traffic, run):
     assert len(pairs(rows)) == 1
     assert "2 tested pairs with the largest p-values not listed one by one." in found.notes
     (summary,) = [row for row in rows if row["kind"] == "fact"]
-    assert summary["details"]["untested"] == {"over the cap on pairs": 3}
+    assert summary["details"]["untested"] == {"over the cap on pairs or events": 3}
 
 
 def test_a_flow_recorded_twice_does_not_count_twice(traffic, new_traffic, run):

@@ -2,6 +2,7 @@
 
 import hashlib
 from contextlib import closing
+from pathlib import Path
 from random import Random
 
 import pyarrow as pa
@@ -161,3 +162,14 @@ def test_detectors_say_what_they_ask_how_and_what_they_cannot_show():
         assert all(text.endswith(".") and text[0].isupper() for text in detector.cannot_show)
         assert not any("  " in text for text in (detector.method, *detector.cannot_show))
     assert set(BUILDS_ON) | set(BUILDS_ON.values()) <= set(DETECTORS)
+
+
+def test_every_detector_has_its_section_in_the_methods():
+    text = (Path(__file__).parents[2] / "docs" / "methods.md").read_text(encoding="utf-8")
+    sections = {
+        part.split(" ", 1)[0]: part for part in text.split("\n## ")[1:] if "(" in part.split("\n", 1)[0]
+    }
+    assert set(sections) == set(DETECTORS)
+    for name, section in sections.items():
+        assert f"**Question.** {DETECTORS[name].question}" in section.replace("\n", " ")
+        assert "**What it cannot show.**" in section
