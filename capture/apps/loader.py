@@ -35,7 +35,7 @@ from wirecover.capture.apps.rule import (
 from wirecover.capture.errors import RuleError
 
 RULES: Final = Path(__file__).parent / "rules"
-ALWAYS: Final = (-(1 << 62), 1 << 62)
+ALWAYS: Final = (-(1 << 63), 1 << 63)
 MAX_RULE_FILE: Final = 1 << 20
 
 _META_KEYS: Final = {"id", "label", "title", "created", "updated", "references", "known_gaps", "part_of"}

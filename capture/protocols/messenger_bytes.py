@@ -138,15 +138,8 @@ def _discord_keepalive(payloads: _Payloads) -> bool:
 
 
 def _telegram_reflector(payloads: _Payloads) -> bool:
-    """A peer tag of 16 bytes, 12 of 0xff, then fe or ff and three more of ff."""
-    return any(
-        p.length >= 32
-        and p.data[16:28] == b"\xff" * 12
-        and p.data[29:32] == b"\xff" * 3
-        and p.data[28] >= 0xFE
-        and len(set(p.data[:16])) > 4
-        for p in payloads
-    )
+    """40 bytes: a peer tag of 16, 12 of 0xff, fe ff ff ff, and the number 123 in eight bytes."""
+    return any(p.length == 40 and p.data[16:] == _REFLECTOR_HELLO for p in payloads)
 
 
 def _zoom_session(payloads: _Payloads) -> bool:
@@ -201,6 +194,7 @@ def _whatsapp_warp(payloads: _Payloads) -> bool:
     )
 
 
+_REFLECTOR_HELLO: Final = b"\xff" * 12 + b"\xfe\xff\xff\xff" + (123).to_bytes(8, "big")
 _LOCO_START: Final = b"\x00\x01\x00\x00\x0c\x00\x00\x00\x02\x00\x00\x00"
 _ZOOM_MEDIA: Final = frozenset({13, 15, 16, 30, 33, 34, 35})
 

@@ -118,7 +118,8 @@ def test_refused(tmp_path, text, reason):
     [
         ("address", "192.0.2.1/24"), ("address", "10.0.0.0/7"), ("address", "2000::/3"), ("address", "host"),
         ("port", "udp/0"), ("port", "udp/70000"), ("port", "5222"), ("port", "tcp/9-8"),
-        ("port", "tcp/1-60000"), ("port", "sctp/5"), ("ja4", "t13d"), ("stun_attribute", "16384"), ("stun_attribute", "0x40001"),
+        ("port", "tcp/1-60000"), ("port", "sctp/5"), ("ja4", "t13d"),
+        ("stun_attribute", "16384"), ("stun_attribute", "0x40001"),
         ("alpn", "a\\u0007"),
     ],
 )  # fmt: skip
