@@ -59,6 +59,7 @@ def tls_facts(connection: ssl.SSLObject | ssl.SSLSocket, alpn_offered: list[str]
         "alpn_selected": connection.selected_alpn_protocol(),
         "version": connection.version(),
         "cipher_openssl": cipher[0] if cipher else None,
+        "resumed": bool(connection.session_reused),
     }
 
 
