@@ -5,6 +5,7 @@ cases; whoever calls it names the folder and moves it into place. It may run on 
 only a manifest comes out.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,9 +19,11 @@ from wirecover.capture.files.reader import CaptureReader
 from wirecover.capture.flows.dialogue import Dialogue
 from wirecover.capture.flows.dissector import Dissector, Piece
 from wirecover.capture.flows.endpoints import address_text
+from wirecover.capture.flows.handshake import Handshake
 from wirecover.capture.flows.ledger import Ledger
 from wirecover.capture.flows.names import NameBook
 from wirecover.capture.flows.rows import FlowRows
+from wirecover.capture.flows.shapes import ShapeBook, plain_name
 from wirecover.capture.flows.state import IS_UDP, OTHER, POOLED
 from wirecover.capture.flows.table import DUPLICATES, FRAGMENTS_LOST, OUT_OF_ORDER
 from wirecover.capture.flows.tracker import FlowTracker, Step
@@ -69,6 +72,7 @@ class Decoding:
         self._ledger = Ledger()
         self._dissector = Dissector(evidence, self._names, self._ledger)
         self._dialogues: dict[int, Dialogue] = {}
+        self._shapes = ShapeBook()
         self._packets = 0
         self._truncated = 0
         self._malformed = 0
@@ -136,33 +140,56 @@ class Decoding:
 
     # ---- candidates --------------------------------------------------------------------------------------
 
-    def _parse(self, rows: NDArray[Any], buffer: NDArray[np.uint8], step: Step) -> None:
-        """Show the step's candidate bytes to the parsers, in packet order."""
-        candidates = step.candidates
-        if not len(candidates):
+    def _take_hello(self, hello: tuple[Any, ...], packet: Any, buffer: memoryview) -> None:
+        """A regular hello: the parser reads the first of each shape only."""
+        slot, half, server, at, length, sni_at, sni_length, first, second, _ = hello
+        frame, ts = int(packet["frame"]), int(packet["ts"])
+        dialogue = self._dialogues.get(slot) or self._open(slot, packet)
+        handshake = dialogue.handshake
+        if handshake is None:
+            handshake = dialogue.handshake = Handshake("tcp")
+        dialogue.service = "tls"
+        if server:
+            handshake.take_server(self._shapes.server((first, second), buffer[at : at + length]), frame, ts)
             return
-        source = rows[candidates["packet"]]
-        fields = [
-            candidates["slot"].tolist(), candidates["at"].tolist(), candidates["length"].tolist(),
-            candidates["half"].tolist(), candidates["flags"].tolist(), source["frame"].tolist(), source["ts"].tolist(),
-            source["ip_version"].tolist(), source["src_hi"].tolist(), source["src_lo"].tolist(),
-            source["dst_hi"].tolist(), source["dst_lo"].tolist(), source["src_port"].tolist(),
-            source["dst_port"].tolist(),
-        ]  # fmt: skip
+        facts = self._shapes.client((first, second), buffer[at : at + length])
+        sni = plain_name(bytes(buffer[sni_at : sni_at + sni_length])) if sni_length else None
+        handshake.take_client(facts, sni, frame, ts)
+        dialogue.client_half = half
+        for problem in facts.problems:
+            self._ledger.note("odd-tls", problem, frame)
+
+    def _open(self, slot: int, packet: Any) -> Dialogue:
+        """The dialogue of a flow that has its first bytes for the parsers in `packet`."""
+        dialogue = self._dialogues[slot] = Dialogue(slot, int(self._tracker.flows[slot]["flow_no"]))
+        if self._names.any_learnt:
+            version = int(packet["ip_version"])
+            source = address_text(version, int(packet["src_hi"]), int(packet["src_lo"]))
+            target = address_text(version, int(packet["dst_hi"]), int(packet["dst_lo"]))
+            dialogue.dns_names = self._names.asked(source, target) or self._names.asked(target, source)
+        return dialogue
+
+    def _parse(self, rows: NDArray[Any], buffer: NDArray[np.uint8], step: Step) -> None:
+        """Show the step's hellos and candidate bytes to the parsers, in packet order."""
         plain, copied = memoryview(buffer), memoryview(step.copies)  # type: ignore[arg-type]
-        dialogues, flows = self._dialogues, self._tracker.flows
-        for slot, at, length, half, flags, frame, ts, version, sh, sl, dh, dl, sport, dport in zip(*fields, strict=True):
+        hellos = _lists(step.hellos, ("slot", "half", "server", "at", "length", "sni_at", "sni_length", "first", "second", "packet"))
+        pieces = _lists(step.candidates, ("slot", "at", "length", "half", "flags", "packet"))
+        waiting = next(hellos, None)
+        for slot, at, length, half, flags, number in pieces:
+            while waiting is not None and waiting[-1] <= number:
+                self._take_hello(waiting, rows[waiting[-1]], plain)
+                waiting = next(hellos, None)
+            packet = rows[number]
+            dialogue = self._dialogues.get(slot) or self._open(slot, packet)
+            piece = Piece(half, flags, packet)
             data = bytes((copied if flags & POOLED else plain)[at : at + length])
-            source_ip, target_ip = address_text(version, sh, sl), address_text(version, dh, dl)
-            dialogue = dialogues.get(slot)
-            if dialogue is None:
-                dialogue = dialogues[slot] = Dialogue(slot, int(flows[slot]["flow_no"]))
-                dialogue.dns_names = self._names.asked(source_ip, target_ip) or self._names.asked(target_ip, source_ip)
-            piece = Piece(half, flags, frame, ts, (source_ip, sport), (target_ip, dport))
             if flags & IS_UDP:
                 self._read_udp(dialogue, piece, data)
             else:
                 self._read_tcp(dialogue, piece, data)
+        while waiting is not None:
+            self._take_hello(waiting, rows[waiting[-1]], plain)
+            waiting = next(hellos, None)
 
     def _read_tcp(self, dialogue: Dialogue, piece: Piece, data: bytes) -> None:
         want = self._dissector.read_tcp(dialogue, piece, data)
@@ -215,9 +242,9 @@ class Decoding:
             label = None
             dialogue = self._dialogues.pop(slot, None)
             if dialogue is not None:
-                self._dissector.settle(dialogue)
-                if dialogue.sni is not None and dialogue.sni_frame is not None:
-                    self._dissector.name_server(dialogue, rows.server_ip[i], first_ts[i])
+                if dialogue.handshake is not None:
+                    self._evidence.add("tls_handshakes", dialogue.handshake.row(flow_no[i]))
+                    self._dissector.name_server(dialogue.handshake, flow_no[i], rows.server_ip[i], first_ts[i])
                 label = self.rules.match(self._facts(rows, i, dialogue, first_frame[i]), first_ts[i])
             services.append(dialogue.service if dialogue else None)
             apps.append(label.app if label else None)
@@ -279,6 +306,11 @@ class Decoding:
             self._evidence.add("comments", (comment.frame, comment.kind, comment.text))
         for found in reader.damage:
             self._ledger.note(found.kind, found.detail, found.frame, found.offset, found.count)
+
+
+def _lists(rows: NDArray[Any], names: tuple[str, ...]) -> Iterator[tuple[Any, ...]]:
+    """The named fields of each row as a tuple of Python values: one conversion a column, none a row."""
+    return zip(*(rows[name].tolist() for name in names), strict=True)
 
 
 def _damage_line(kind: str, offset: int | None, frame: int | None, count: int, detail: str) -> str:

@@ -4,12 +4,12 @@ One `Dissector` reads one capture. It is the only place where the sans-I/O parse
 the ledger of what could not be read.
 """
 
-from typing import Final
+from typing import Any, Final
 
 from wirecover.capture.evidence import EvidenceWriter
 from wirecover.capture.flows.dialogue import Dialogue
-from wirecover.capture.flows.endpoints import endpoint_text
-from wirecover.capture.flows.handshake import Handshake, Seen
+from wirecover.capture.flows.endpoints import address_text, endpoint_text
+from wirecover.capture.flows.handshake import ClientFacts, Handshake, ServerFacts
 from wirecover.capture.flows.ledger import Ledger
 from wirecover.capture.flows.names import NameBook
 from wirecover.capture.flows.state import AFTER_GAP, IS_TLS, TLS_START
@@ -38,26 +38,43 @@ _WHOLE_STREAM: Final = 1 << 20
 _SHOWN_OTHER: Final = 4
 """Pieces of an unrecognised stream that are tried before it is left alone."""
 CERTIFICATES_CACHED: Final = 4096
+_FINISHED_READER: Final = HandshakeReader(0)
+"""Stands for the reader of a direction whose clear part is over."""
 
 
 class Piece:
-    """Where a piece of payload comes from."""
+    """Where a piece of payload comes from. Addresses are put into text only when a parser's finding needs them."""
 
-    __slots__ = ("client_port", "flags", "frame", "half", "receiver", "sender", "server_port", "ts")
+    __slots__ = ("_packet", "flags", "frame", "half", "ts")
 
-    def __init__(self, half: int, flags: int, frame: int, ts: int, sender: tuple[str, int], receiver: tuple[str, int]) -> None:
-        self.half, self.flags, self.frame, self.ts = half, flags, frame, ts
-        self.sender, self.receiver = sender, receiver
+    def __init__(self, half: int, flags: int, packet: Any) -> None:
+        self.half, self.flags, self._packet = half, flags, packet
+        self.frame = int(packet["frame"])
+        self.ts = int(packet["ts"])
 
     @property
-    def seen(self) -> Seen:
+    def sender(self) -> tuple[str, int]:
+        """Address and port."""
+        packet = self._packet
+        ip = address_text(int(packet["ip_version"]), int(packet["src_hi"]), int(packet["src_lo"]))
+        return ip, int(packet["src_port"])
+
+    @property
+    def receiver(self) -> tuple[str, int]:
+        """Address and port."""
+        packet = self._packet
+        ip = address_text(int(packet["ip_version"]), int(packet["dst_hi"]), int(packet["dst_lo"]))
+        return ip, int(packet["dst_port"])
+
+    @property
+    def ports(self) -> tuple[int, int]:
+        """Source and destination port."""
+        return int(self._packet["src_port"]), int(self._packet["dst_port"])
+
+    @property
+    def seen(self) -> tuple[int, int]:
         """Frame and time."""
-        return Seen(self.frame, self.ts)
-
-    @property
-    def known_port(self) -> int:
-        """The lower of the two ports: the one that may mean something."""
-        return min(self.sender[1], self.receiver[1])
+        return self.frame, self.ts
 
 
 class Dissector:
@@ -82,7 +99,7 @@ class Dissector:
             return self._read_framed(dialogue, piece, reader, data)
         if dialogue.service is not None or piece.flags & AFTER_GAP:
             return 0 if dialogue.service in CLEARTEXT else None
-        if piece.known_port in _DNS_PORTS:
+        if not _DNS_PORTS.isdisjoint(piece.ports):
             dialogue.framed[piece.half] = DnsTcpReader()
         elif data[4:8] == MAGIC_COOKIE or data[6:10] == MAGIC_COOKIE:
             dialogue.framed[piece.half] = StunTcpReader()
@@ -109,29 +126,26 @@ class Dissector:
 
     def _read_tls(self, dialogue: Dialogue, piece: Piece, data: bytes) -> int | None:
         half = piece.half
-        if dialogue.service != "tls":
-            dialogue.service = "tls"
-        if dialogue.written:
-            return 0
+        dialogue.service = "tls"
         reader = dialogue.tls[half]
         if piece.flags & TLS_START or reader is None:
             if not piece.flags & TLS_START:
                 return 0  # its beginning was not seen
             reader = dialogue.tls[half] = HandshakeReader()
+        elif reader is _FINISHED_READER:
+            return 0
         elif piece.flags & AFTER_GAP:
             self._ledger.note("gap-in-handshake", "bytes of a TLS handshake are missing", piece.frame)
             return 0
         for message in reader.feed(data):
             self._take_message(dialogue, "tcp", piece, message)
-        handshake = dialogue.handshake
         if reader.problem is not None:
             self._note("malformed-tls", reader.problem, piece)
         if not reader.done:
             return None
-        if handshake is not None and handshake.server is not None and not handshake.server.is_hello_retry:
-            if SERVER_HELLO in reader.types:
-                handshake.abbreviated = reader.abbreviated
-                self.settle(dialogue)
+        if dialogue.handshake is not None and SERVER_HELLO in reader.types:
+            dialogue.handshake.abbreviated = reader.abbreviated
+        dialogue.tls[half] = _FINISHED_READER
         return 0
 
     # ---- UDP ---------------------------------------------------------------------------------------------
@@ -148,11 +162,11 @@ class Dissector:
         if looks_like_dtls(data):
             return self._read_dtls(dialogue, piece, data)
         service = dialogue.service
-        port = piece.known_port
         if service is None or service in ("dns", "mdns", "llmnr"):
-            known = port in _DNS_PORTS or piece.sender[1] in _DNS_PORTS or piece.receiver[1] in _DNS_PORTS
+            source, target = piece.ports
+            known = source in _DNS_PORTS or target in _DNS_PORTS
             if service is not None or looks_like_dns(data, known_port=known):
-                dialogue.service = service or _DNS_NAMES.get(piece.receiver[1], _DNS_NAMES.get(piece.sender[1], "dns"))
+                dialogue.service = service or _DNS_NAMES.get(target, _DNS_NAMES.get(source, "dns"))
                 self._read_dns(dialogue, piece, data)
                 return None
         if service is None and looks_like_quic(data):
@@ -179,10 +193,7 @@ class Dissector:
             dialogue.client_half = piece.half if reader.sender == "client" else 1 - piece.half
         if dialogue.handshake is not None and reader.version is not None:
             dialogue.handshake.quic_version = version_name(reader.version)
-        if not reader.done:
-            return True
-        self.settle(dialogue)
-        return False
+        return not reader.done
 
     def _take_quic(self, dialogue: Dialogue, piece: Piece, hello: QuicHello) -> None:
         handshake = dialogue.handshake or Handshake("quic")
@@ -191,12 +202,12 @@ class Dissector:
         handshake.quic_version = version_name(hello.version)
         try:
             if hello.google:
-                handshake.google_sni = parse_google_hello(hello.body).sni
-                handshake.client_seen = handshake.client_seen or seen
+                handshake.take_client(None, parse_google_hello(hello.body).sni, *seen)
             elif hello.kind == "client":
-                handshake.take_client(parse_client_hello(hello.body), seen)
+                client = parse_client_hello(hello.body)
+                handshake.take_client(ClientFacts.of(client, "quic"), client.sni, *seen)
             else:
-                handshake.take_server(parse_server_hello(hello.body), seen)
+                handshake.take_server(ServerFacts.of(parse_server_hello(hello.body)), *seen)
         except Malformed as problem:
             self._note("malformed-quic", problem, piece)
 
@@ -210,11 +221,7 @@ class Dissector:
             self._take_message(dialogue, "dtls", piece, message)
         for problem in reader.problems[problems:]:
             self._note("malformed-dtls", problem, piece)
-        both = [one is not None and one.done for one in dialogue.dtls]
-        if all(both):
-            self.settle(dialogue)
-            return False
-        return True
+        return not all(one is not None and one.done for one in dialogue.dtls)
 
     @staticmethod
     def _from_client(dialogue: Dialogue, piece: Piece) -> bool | None:
@@ -226,18 +233,19 @@ class Dissector:
         """A TLS or DTLS handshake message."""
         handshake = dialogue.handshake
         if handshake is None:
-            if dialogue.written or message.type not in (CLIENT_HELLO, SERVER_HELLO):
+            if message.type not in (CLIENT_HELLO, SERVER_HELLO):
                 return
             handshake = dialogue.handshake = Handshake(carrier)
         try:
             if message.type == CLIENT_HELLO:
                 hello = parse_client_hello(message.body, dtls=carrier == "dtls")
-                handshake.take_client(hello, piece.seen)
+                handshake.take_client(ClientFacts.of(hello, carrier), hello.sni, piece.frame, piece.ts)
                 dialogue.client_half = piece.half
                 for problem in hello.problems:
                     self._ledger.note("odd-" + carrier, problem, piece.frame)
             elif message.type == SERVER_HELLO:
-                handshake.take_server(parse_server_hello(message.body), piece.seen)
+                server = ServerFacts.of(parse_server_hello(message.body))
+                handshake.take_server(server, piece.frame, piece.ts)
                 if dialogue.client_half is None:
                     dialogue.client_half = 1 - piece.half
             elif message.type == CERTIFICATE:
@@ -345,20 +353,15 @@ class Dissector:
     # ---- the rest ----------------------------------------------------------------------------------------
 
     def _name_service(self, piece: Piece, data: bytes, transport: str) -> str | None:
-        return cleartext_service(data, piece.receiver[1] <= piece.sender[1], piece.known_port, transport)
+        source, target = piece.ports
+        return cleartext_service(data, target <= source, min(source, target), transport)
 
-    def name_server(self, dialogue: Dialogue, server: str, ts: int) -> None:
+    def name_server(self, handshake: Handshake, flow_no: int, server: str, ts: int) -> None:
         """The server name a client asked for is a name of the address that answered."""
-        if dialogue.sni and dialogue.sni_frame is not None:
-            row = self._names.note(server, dialogue.sni.lower(), "sni", dialogue.flow_no, dialogue.sni_frame, ts)
+        if handshake.sni and handshake.client_frame is not None:
+            row = self._names.note(server, handshake.sni.lower(), "sni", flow_no, handshake.client_frame, ts)
             if row is not None:
                 self._evidence.add("names", row)
-
-    def settle(self, dialogue: Dialogue) -> None:
-        """Write the flow's handshake, once."""
-        row = dialogue.settle()
-        if row is not None:
-            self._evidence.add("tls_handshakes", row)
 
     def _note(self, kind: str, problem: Malformed, piece: Piece) -> None:
         self._ledger.note(kind, problem.reason, piece.frame)

@@ -11,75 +11,104 @@ _JA4_LETTER: Final = {"tcp": "t", "dtls": "d", "quic": "q"}
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """Where and when something was read."""
+class ClientFacts:
+    """What a ClientHello's shape says: the same for every hello that differs in random values and name only."""
 
-    frame: int
-    ts: int
+    alpn: tuple[str, ...]
+    version: str
+    ja3: str
+    ja4: str
+    ech: str | None
+    problems: tuple[str, ...]
+
+    @classmethod
+    def of(cls, hello: ClientHello, carrier: str) -> "ClientFacts":
+        """Fingerprints and offers of a hello sent over `carrier` ('tcp', 'dtls', 'quic')."""
+        return cls(
+            hello.alpn, version_name(hello.legacy_version), ja3(hello), ja4(hello, _JA4_LETTER[carrier]), hello.ech,
+            hello.problems,
+        )  # fmt: skip
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
+class ServerFacts:
+    """What a ServerHello's shape says."""
+
+    alpn: str | None
+    version: str
+    cipher: str
+    ja3s: str
+    is_hello_retry: bool
+    hello: ServerHello
+
+    @classmethod
+    def of(cls, hello: ServerHello) -> "ServerFacts":
+        """Choices of a hello."""
+        return cls(
+            hello.alpn, version_name(hello.version), cipher_name(hello.cipher), ja3s(hello), hello.is_hello_retry, hello
+        )
+
+
 class Handshake:
     """Fills as messages are read. The first ClientHello counts; a HelloRetryRequest gives way to the ServerHello."""
 
-    carrier: str
-    """'tcp', 'dtls' or 'quic'."""
-    client: ClientHello | None = None
-    client_seen: Seen | None = None
-    server: ServerHello | None = None
-    server_seen: Seen | None = None
-    retried: bool = False
-    quic_version: str | None = None
-    google_sni: str | None = None
-    """Of Google QUIC's own CHLO, which is no TLS: a name and nothing that JA3 or JA4 are defined for."""
-    certificates: tuple[tuple[str, str], ...] = ()
-    """(SHA-1, SHA-256) of each certificate the server sent, leaf first."""
-    certificate_frame: int | None = None
-    abbreviated: bool | None = None
-    """Up to TLS 1.2: the server went on without certificates; None = not known."""
+    __slots__ = (
+        "abbreviated", "carrier", "certificate_frame", "certificates", "client", "client_frame", "client_ts",
+        "quic_version", "retried", "server", "server_frame", "server_ts", "sni",
+    )  # fmt: skip
 
-    def take_client(self, hello: ClientHello, seen: Seen) -> None:
-        """A ClientHello."""
-        if self.client is None:
-            self.client, self.client_seen = hello, seen
+    def __init__(self, carrier: str) -> None:
+        self.carrier = carrier
+        self.client: ClientFacts | None = None
+        self.sni: str | None = None
+        self.client_frame: int | None = None
+        self.client_ts: int | None = None
+        self.server: ServerFacts | None = None
+        self.server_frame: int | None = None
+        self.server_ts: int | None = None
+        self.retried = False
+        self.quic_version: str | None = None
+        self.certificates: tuple[tuple[str, str], ...] = ()
+        """(SHA-1, SHA-256) of each certificate the server sent, leaf first."""
+        self.certificate_frame: int | None = None
+        self.abbreviated: bool | None = None
+        """Up to TLS 1.2: the server went on without certificates; None = not known."""
 
-    def take_server(self, hello: ServerHello, seen: Seen) -> None:
+    def take_client(self, facts: ClientFacts | None, sni: str | None, frame: int, ts: int) -> None:
+        """A ClientHello; without facts it is Google QUIC's own CHLO, for which JA3 and JA4 are not defined."""
+        if self.client_frame is None:
+            self.client, self.sni, self.client_frame, self.client_ts = facts, sni, frame, ts
+
+    def take_server(self, facts: ServerFacts, frame: int, ts: int) -> None:
         """A ServerHello or HelloRetryRequest."""
         if self.server is None or self.server.is_hello_retry:
-            self.retried = self.retried or hello.is_hello_retry
-            self.server, self.server_seen = hello, seen
+            self.retried = self.retried or facts.is_hello_retry
+            self.server, self.server_frame, self.server_ts = facts, frame, ts
 
     @property
-    def sni(self) -> str | None:
-        """The server name the client asked for."""
-        return self.google_sni if self.client is None else self.client.sni
-
-    def ja4(self) -> str | None:
-        """JA4 of the client."""
-        return None if self.client is None else ja4(self.client, _JA4_LETTER[self.carrier])
+    def is_answered(self) -> bool:
+        """The server's own hello was seen, not only a retry request."""
+        return self.server is not None and not self.server.is_hello_retry
 
     def row(self, flow_no: int) -> tuple[Any, ...]:
         """Values in the order of `tables.TLS_HANDSHAKES`."""
         client, server = self.client, self.server
-        client_part: tuple[Any, ...] = (self.google_sni, *(None,) * 5)
-        if client is not None:
-            client_part = (
-                client.sni, client.alpn, version_name(client.legacy_version), ja3(client), self.ja4(), client.ech
-            )
-        server_part: tuple[Any, ...] = (None,) * 6
-        if server is not None:
-            known = False if self.certificates else resumed(client, server, abbreviated=self.abbreviated)
-            server_part = (
-                server.alpn, version_name(server.version), cipher_name(server.cipher), ja3s(server), known, self.retried
-            )
-        sni, alpn, client_version, ja3_hash, ja4_text, ech = client_part
-        selected, version, cipher, ja3s_hash, was_resumed, retried = server_part
+        alpn, client_version, ja3_hash, ja4_text, ech = (
+            (None,) * 5 if client is None else (client.alpn, client.version, client.ja3, client.ja4, client.ech)
+        )
+        selected, version, cipher, ja3s_hash, taken_up, retried = (
+            (None,) * 6
+            if server is None
+            else (server.alpn, server.version, server.cipher, server.ja3s, self._resumed(server), self.retried)
+        )
         return (
-            flow_no, self.carrier, *_where(self.client_seen), *_where(self.server_seen), sni, alpn, selected, version,
-            client_version, cipher, ja3_hash, ja3s_hash, ja4_text, ech, was_resumed, retried, self.quic_version,
-            [sha1 for sha1, _ in self.certificates] or None, [sha256 for _, sha256 in self.certificates] or None,
+            flow_no, self.carrier, self.client_frame, self.client_ts, self.server_frame, self.server_ts, self.sni, alpn,
+            selected, version, client_version, cipher, ja3_hash, ja3s_hash, ja4_text, ech, taken_up, retried,
+            self.quic_version, [sha1 for sha1, _ in self.certificates] or None,
+            [sha256 for _, sha256 in self.certificates] or None,
         )  # fmt: skip
 
-
-def _where(seen: Seen | None) -> tuple[int | None, int | None]:
-    return (None, None) if seen is None else (seen.frame, seen.ts)
+    def _resumed(self, server: ServerFacts) -> bool | None:
+        if self.certificates:
+            return False
+        return resumed(None, server.hello, abbreviated=self.abbreviated)

@@ -42,6 +42,11 @@ class NameBook:
         if len(self._asked) > MAX_LEARNT:
             self._asked.popitem(last=False)
 
+    @property
+    def any_learnt(self) -> bool:
+        """Whether any DNS answer was seen yet."""
+        return bool(self._asked)
+
     def asked(self, client: str, ip: str) -> tuple[tuple[str, int], ...]:
         """(name, frame of the answer) that `client` had learnt for `ip`, oldest first."""
         names = self._asked.get((client, ip))

@@ -15,10 +15,11 @@
 `track` returns early when an output array is nearly full, or no slot is free; call it again from where it stopped.
 """
 
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
+from wirecover.capture.flows.hellos import hash_shape, shape_client_hello, shape_server_hello
 from wirecover.capture.flows.state import (
     AFTER_GAP,
     IS_TLS,
@@ -48,7 +49,9 @@ HEAD_BYTES: Final = 2048
 """How much of a stream that is not TLS is shown to the parsers at first."""
 HANDSHAKE_BYTES: Final = 192 * 1024
 """How much of a TLS stream is shown to the parsers: certificate chains fit, nothing endless does."""
-HEAD_DATAGRAMS: Final = 3
+HEAD_DATAGRAMS: Final = 4
+HANDSHAKE_DATAGRAMS: Final = 64
+"""How many more are shown of a direction whose datagrams look like a QUIC handshake."""
 BLOCK: Final = 2048
 """Bytes of one block of the pool of held segments."""
 MAX_HELD: Final = 96
@@ -58,9 +61,31 @@ MAX_RECORD: Final = 16384 + 2048
 _RECORD_ROOM: Final = 1 << 17
 _CANDIDATE_ROOM: Final = 256
 
-# indices into FlowTable.counters
+
+class Stage(NamedTuple):
+    """The arrays `track` works with besides the packets, the flows and the index."""
+
+    held: Any
+    """HELD rows, one a block of `pool`."""
+    pool: Any
+    free: Any
+    """Stack of free blocks; its height is counters[POOL_FREE]."""
+    candidates: Any
+    records: Any
+    copies: Any
+    hellos: Any
+    shape: Any
+    """Scratch for one hello's shape."""
+    found: Any
+    fragments: Any
+    counters: Any
+    seed: Any
+    """One secret of the process, against crafted collisions; no result depends on it."""
+
+
+# indices into Stage.counters
 FLOWS, SLOTS, FREE, FINISHED, RECORDS, CANDIDATES, POOL_FREE, POOL_COPIED, DUPLICATES, OUT_OF_ORDER, LAST_TS, \
-    FRAGMENTS_LOST, NO_SLOT, OVERFLOW = range(14)  # fmt: skip
+    FRAGMENTS_LOST, NO_SLOT, HELLOS = range(14)  # fmt: skip
 
 
 @kernel
@@ -89,8 +114,8 @@ def _find(flows: Any, index: Any, key: Any, a: int, b: int, c: int, d: int, p: i
 
 
 @kernel
-def _emit(candidates: Any, counters: Any, packet: int, slot: int, at: int, length: int, stream: int, half: int, flags: int) -> None:
-    row = candidates[counters[CANDIDATES]]
+def _emit(stage: Any, packet: int, slot: int, at: int, length: int, stream: int, half: int, flags: int) -> None:
+    row = stage.candidates[stage.counters[CANDIDATES]]
     row.packet = packet
     row.slot = slot
     row.at = at
@@ -98,7 +123,7 @@ def _emit(candidates: Any, counters: Any, packet: int, slot: int, at: int, lengt
     row.stream = stream
     row.half = half
     row.flags = flags
-    counters[CANDIDATES] += 1
+    stage.counters[CANDIDATES] += 1
 
 
 @kernel
@@ -132,7 +157,7 @@ def _is_hello(buffer: Any, at: int, length: int) -> int:
 
 
 @kernel
-def _walk_records(buffer: Any, at: int, length: int, half: Any, packet: int, records: Any, counters: Any) -> None:
+def _walk_records(buffer: Any, at: int, length: int, half: Any, packet: int, stage: Any) -> None:
     """Follow TLS record boundaries through `length` bytes of a stream in order; note each record that ends."""
     end = at + length
     while at < end:
@@ -156,11 +181,11 @@ def _walk_records(buffer: Any, at: int, length: int, half: Any, packet: int, rec
         half.record_left -= step
         at += step
         if half.record_left == 0:
-            row = records[counters[RECORDS]]
+            row = stage.records[stage.counters[RECORDS]]
             row.packet = packet
             row.length = half.record_length
             row.kind = half.record_type
-            counters[RECORDS] += 1
+            stage.counters[RECORDS] += 1
 
 
 @kernel
@@ -176,9 +201,49 @@ def _skip(half: Any, length: int) -> None:
 
 
 @kernel
+def _took_hello(
+    buffer: Any, at: int, length: int, half: Any, which: int, slot: int, packet: int, pooled: int, flags: int, stage: Any
+) -> bool:
+    """Whether these bytes need no parser: a regular hello, noted by its shape, or what follows one of no interest."""
+    if half.shaped:
+        certificate = length > 5 and buffer[at] == 22 and buffer[at + 5] == 11
+        if not certificate:
+            half.want = 0
+        return not certificate
+    if not flags & TLS_START or flags & AFTER_GAP or pooled or length < 9 or buffer[at] != 22:
+        return False
+    body = (np.int64(buffer[at + 6]) << 16) | (np.int64(buffer[at + 7]) << 8) | np.int64(buffer[at + 8])
+    record = (np.int64(buffer[at + 3]) << 8) | np.int64(buffer[at + 4])
+    if record != body + 4 or record + 5 > length or stage.counters[HELLOS] >= len(stage.hellos):
+        return False
+    start, end = at + 9, at + 9 + body
+    server = buffer[at + 5] == 2
+    stage.found[0] = stage.found[1] = 0
+    if server:
+        size = shape_server_hello(buffer, start, end, stage.shape)
+    elif buffer[at + 5] == 1 and record + 5 == length:
+        size = shape_client_hello(buffer, start, end, stage.shape, stage.found)
+    else:
+        size = -1
+    if size < 0:
+        return False
+    row = stage.hellos[stage.counters[HELLOS]]
+    row.packet, row.slot, row.half, row.server = packet, slot, which, server
+    row.at, row.length = start, body
+    row.sni_at, row.sni_length = stage.found[0], stage.found[1]
+    row.first = hash_shape(stage.shape, size, stage.seed, 0)
+    row.second = hash_shape(stage.shape, size, stage.seed, 1)
+    stage.counters[HELLOS] += 1
+    if server:
+        half.want = 0  # TLS 1.3: behind the ServerHello everything is encrypted
+    else:
+        half.shaped = 1
+    return True
+
+
+@kernel
 def _deliver(
-    buffer: Any, at: int, length: int, flow: Any, half: Any, which: int, slot: int, packet: int, pooled: int,
-    candidates: Any, records: Any, copies: Any, counters: Any,
+    buffer: Any, at: int, length: int, flow: Any, half: Any, which: int, slot: int, packet: int, pooled: int, stage: Any
 ) -> None:
     """The next `length` bytes of a stream, in order: classify, show to the parsers, walk the records."""
     flags = AFTER_GAP if half.gap else 0
@@ -209,49 +274,47 @@ def _deliver(
                 flow.hello_half = 1 - which
         elif flags & TLS_START and flow.hello_half < 0 and buffer[at] & 0x80:
             flow.hello_half = which
-    if half.stream < half.want:
+    if half.stream < half.want and not _took_hello(buffer, at, length, half, which, slot, packet, pooled, flags, stage):
+        if half.shaped:  # behind a hello taken by its shape: only a client's certificate is of interest
+            flags |= TLS_START
+            half.shaped = 0
         if pooled:  # its block may be used again before the parsers run
-            start = counters[POOL_COPIED]
+            start = stage.counters[POOL_COPIED]
             for i in range(length):
-                copies[start + i] = buffer[at + i]
-            counters[POOL_COPIED] += length
-            _emit(candidates, counters, packet, slot, start, length, half.stream, which, flags | POOLED)
+                stage.copies[start + i] = buffer[at + i]
+            stage.counters[POOL_COPIED] += length
+            _emit(stage, packet, slot, start, length, half.stream, which, flags | POOLED)
         else:
-            _emit(candidates, counters, packet, slot, at, length, half.stream, which, flags)
+            _emit(stage, packet, slot, at, length, half.stream, which, flags)
         half.gap = 0
     if half.mode == TLS:
-        _walk_records(buffer, at, length, half, packet, records, counters)
+        _walk_records(buffer, at, length, half, packet, stage)
     half.stream += length
 
 
 @kernel
-def _release(half: Any, held: Any, free: Any, counters: Any) -> int:
+def _release(half: Any, stage: Any) -> int:
     """Take the first held block off a direction's list; its number."""
     block = half.held
-    half.held = held[block].next
+    half.held = stage.held[block].next
     half.held_count -= 1
-    free[counters[POOL_FREE]] = block
-    counters[POOL_FREE] += 1
+    stage.free[stage.counters[POOL_FREE]] = block
+    stage.counters[POOL_FREE] += 1
     return block
 
 
 @kernel
-def _drain(
-    flow: Any, half: Any, which: int, slot: int, packet: int, held: Any, pool: Any, free: Any,
-    candidates: Any, records: Any, copies: Any, counters: Any,
-) -> None:
+def _drain(flow: Any, half: Any, which: int, slot: int, packet: int, stage: Any) -> None:
     """Deliver held segments whose turn has come."""
+    held = stage.held
     while half.held >= 0:
         ahead = np.int64(np.int32(held[half.held].seq - half.next_seq))
         if ahead > 0:
             return
-        block = _release(half, held, free, counters)
+        block = _release(half, stage)
         length = np.int64(held[block].length)
         if -ahead < length:
-            _deliver(
-                pool, block * BLOCK - ahead, length + ahead, flow, half, which, slot, packet, 1,
-                candidates, records, copies, counters,
-            )  # fmt: skip
+            _deliver(stage.pool, block * BLOCK - ahead, length + ahead, flow, half, which, slot, packet, 1, stage)
             half.next_seq = np.uint32(held[block].seq + np.uint32(length))
 
 
@@ -266,13 +329,14 @@ def _give_up_gap(half: Any, held: Any) -> None:
 
 
 @kernel
-def _hold(buffer: Any, at: int, length: int, seq: int, half: Any, held: Any, pool: Any, free: Any, counters: Any) -> None:
+def _hold(buffer: Any, at: int, length: int, seq: int, half: Any, stage: Any) -> None:
     """Keep a segment that came early, in sequence order, cut into blocks."""
+    held, pool = stage.held, stage.pool
     done = 0
     while done < length:
         step = min(BLOCK, length - done)
-        counters[POOL_FREE] -= 1
-        block = free[counters[POOL_FREE]]
+        stage.counters[POOL_FREE] -= 1
+        block = stage.free[stage.counters[POOL_FREE]]
         for i in range(step):
             pool[block * BLOCK + i] = buffer[at + done + i]
         place = np.uint32(seq + done)
@@ -292,10 +356,10 @@ def _hold(buffer: Any, at: int, length: int, seq: int, half: Any, held: Any, poo
 
 @kernel
 def _tcp(
-    buffer: Any, row: Any, flow: Any, half: Any, other: Any, which: int, slot: int, packet: int, held: Any, pool: Any,
-    free: Any, candidates: Any, records: Any, copies: Any, counters: Any,
+    buffer: Any, row: Any, flow: Any, half: Any, other: Any, which: int, slot: int, packet: int, stage: Any
 ) -> None:
     """One TCP packet: sequence bookkeeping, then the stream (RFC 9293 3.4, 3.10)."""
+    held, counters = stage.held, stage.counters
     seq, flags = np.uint32(row.seq), row.tcp_flags
     if flags & 0x02:
         flow.syn = 1
@@ -324,9 +388,7 @@ def _tcp(
         beyond = np.int64(np.int32(np.uint32(row.ack) - held[other.held].seq))
         if beyond > 0 and other.held_count >= 3:
             _give_up_gap(other, held)
-            _drain(
-                flow, other, 1 - which, slot, packet, held, pool, free, candidates, records, copies, counters
-            )
+            _drain(flow, other, 1 - which, slot, packet, stage)
     length = np.int64(row.payload_bytes)
     if length <= 0 or flags & 0x04:  # a reset may carry text, which is no stream (RFC 9293 3.5.2)
         return
@@ -338,7 +400,7 @@ def _tcp(
         blocks = (captured + BLOCK - 1) // BLOCK
         if ahead > (1 << 26) or captured < length:  # no window is that wide; a cut segment cannot be held
             while half.held >= 0:
-                _release(half, held, free, counters)
+                _release(half, stage)
             half.missing += ahead if ahead <= (1 << 26) else 0
             _skip(half, ahead if ahead <= (1 << 26) else 1 << 20)
             half.next_seq = seq
@@ -346,12 +408,10 @@ def _tcp(
         else:
             while half.held >= 0 and (half.held_count + blocks > MAX_HELD or counters[POOL_FREE] < blocks):
                 _give_up_gap(half, held)
-                _drain(
-                    flow, half, which, slot, packet, held, pool, free, candidates, records, copies, counters
-                )
+                _drain(flow, half, which, slot, packet, stage)
             ahead = np.int64(np.int32(seq - half.next_seq))
             if ahead > 0 and counters[POOL_FREE] >= blocks:
-                _hold(buffer, row.payload, captured, seq, half, held, pool, free, counters)
+                _hold(buffer, row.payload, captured, seq, half, stage)
                 return
             if ahead > 0:  # the pool is exhausted by other flows
                 half.missing += ahead
@@ -365,16 +425,13 @@ def _tcp(
         half.retransmits += 1
     start = -ahead
     if start < captured:
-        _deliver(
-            buffer, row.payload + start, captured - start, flow, half, which, slot, packet, 0,
-            candidates, records, copies, counters,
-        )  # fmt: skip
+        _deliver(buffer, row.payload + start, captured - start, flow, half, which, slot, packet, 0, stage)
     cut = length - max(captured, start)
     if cut > 0:
         _skip(half, cut)
     half.next_seq = np.uint32(seq + np.uint32(length))
     if half.held >= 0:
-        _drain(flow, half, which, slot, packet, held, pool, free, candidates, records, copies, counters)
+        _drain(flow, half, which, slot, packet, stage)
 
 
 @kernel
@@ -394,6 +451,9 @@ def _udp_shown(buffer: Any, row: Any, half: Any) -> bool:
             return True
     if 20 <= first <= 22 and length >= 13 and buffer[at + 1] == 0xFE:  # DTLS in clear
         return half.mode != OTHER and buffer[at + 3] == 0 and buffer[at + 4] == 0
+    if first >= 0xC0 and length >= 16 and half.mode != OTHER and half.stream < HANDSHAKE_DATAGRAMS:
+        half.stream += 1  # QUIC long header (RFC 9000 17.2)
+        return True
     return False
 
 
@@ -405,7 +465,7 @@ def _reset_half(half: Any) -> None:
     half.next_seq = half.first_seq = np.uint32(0)
     half.record_left = half.record_length = half.held_count = 0
     half.held = -1
-    half.seq_known = half.mode = half.record_type = half.header_have = half.gap = 0
+    half.seq_known = half.mode = half.record_type = half.header_have = half.gap = half.shaped = 0
 
 
 @kernel
@@ -426,20 +486,21 @@ def _is_new(flow: Any, halves: Any, slot: int, row: Any, which: int) -> bool:
 
 @kernel
 def track(
-    start: int, rows: Any, buffer: Any, flows: Any, halves: Any, index: Any, seed: int, fragments: Any, held: Any,
-    pool: Any, free: Any, slots_free: Any, finished: Any, candidates: Any, records: Any, copies: Any, slot_of: Any,
-    half_of: Any, counters: Any,
+    start: int, rows: Any, buffer: Any, flows: Any, halves: Any, index: Any, slots_free: Any, finished: Any, slot_of: Any,
+    half_of: Any, stage: Any,
 ) -> int:
     """Follow packets `start`.. of a batch. Returns the next packet to follow; len(rows) when the batch is done.
 
-    slot_of[i] is the flow's slot (-1: none) and half_of[i] the half of packet i. `counters` names the rest.
+    slot_of[i] is the flow's slot (-1: none) and half_of[i] the half of packet i.
     """
+    counters, fragments = stage.counters, stage.fragments
     index_mask = np.uint64(0xFFFFFFFF)
     for i in range(start, len(rows)):
         if (
-            counters[RECORDS] > len(records) - _RECORD_ROOM
-            or counters[CANDIDATES] > len(candidates) - _CANDIDATE_ROOM
-            or counters[POOL_COPIED] > len(copies) - (MAX_HELD + 1) * BLOCK * 2
+            counters[RECORDS] > len(stage.records) - _RECORD_ROOM
+            or counters[CANDIDATES] > len(stage.candidates) - _CANDIDATE_ROOM
+            or counters[POOL_COPIED] > len(stage.copies) - (MAX_HELD + 1) * BLOCK * 2
+            or counters[HELLOS] >= len(stage.hellos) - 1
             or counters[FINISHED] >= len(finished) - 1
         ):
             return i
@@ -479,7 +540,7 @@ def track(
                 a_hi, a_lo, b_hi, b_lo = row.dst_hi, row.dst_lo, row.src_hi, row.src_lo
                 a_port, b_port = row.dst_port, row.src_port
             key = _mix(
-                a_lo ^ _mix(b_lo ^ np.uint64(seed) ^ _mix(a_hi ^ (b_hi << np.uint64(1)) ^ (np.uint64(a_port) << np.uint64(40)) ^ (np.uint64(b_port) << np.uint64(20)) ^ np.uint64(row.protocol)))
+                a_lo ^ _mix(b_lo ^ np.uint64(stage.seed) ^ _mix(a_hi ^ (b_hi << np.uint64(1)) ^ (np.uint64(a_port) << np.uint64(40)) ^ (np.uint64(b_port) << np.uint64(20)) ^ np.uint64(row.protocol)))
             ) & index_mask
             place = _find(flows, index, key, a_lo, b_lo, a_hi, b_hi, a_port, b_port, row.protocol, row.ip_version)
             slot = np.int64(index[place])
@@ -533,12 +594,9 @@ def track(
                 counters[DUPLICATES] += 1
             half.last_hash, half.last_hash_ts = trace, row.ts
         if row.protocol == 6:
-            _tcp(
-                buffer, row, flow, half, halves[2 * slot + 1 - which], which, slot, i, held, pool, free,
-                candidates, records, copies, counters,
-            )  # fmt: skip
+            _tcp(buffer, row, flow, half, halves[2 * slot + 1 - which], which, slot, i, stage)
         elif row.protocol == 17 and _udp_shown(buffer, row, half):
-            _emit(candidates, counters, i, slot, row.payload, row.payload_captured, half.packets, which, IS_UDP)
+            _emit(stage, i, slot, row.payload, row.payload_captured, half.packets, which, IS_UDP)
     return len(rows)
 
 
@@ -573,15 +631,15 @@ def _rebuild(flows: Any, used: int, index: Any) -> None:
 
 
 @kernel
-def _free_held(slots: Any, halves: Any, held: Any, free: Any, counters: Any) -> None:
+def _free_held(slots: Any, halves: Any, stage: Any) -> None:
     """Give back the blocks of finished flows; what their streams still waited for is missing."""
     for slot in slots:
         for which in range(2):
             half = halves[2 * slot + which]
             while half.held >= 0:
-                _give_up_gap(half, held)
-                block = _release(half, held, free, counters)
-                half.next_seq = np.uint32(held[block].seq + np.uint32(held[block].length))
+                _give_up_gap(half, stage.held)
+                block = _release(half, stage)
+                half.next_seq = np.uint32(stage.held[block].seq + np.uint32(stage.held[block].length))
 
 
 @kernel

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wirecover.capture.flows import table
+from wirecover.capture.flows.hellos import HELLO, SHAPE_BYTES
 from wirecover.capture.flows.state import CANDIDATE, FLOW, FRAGMENT_ENTRY, HALF, HELD, RECORD
 
 MAX_SLOTS: Final = 1 << 20
@@ -28,6 +29,8 @@ class Step:
     """CANDIDATE rows in packet order: bytes for the parsers."""
     copies: NDArray[np.uint8]
     """What the `at` of POOLED candidates points into."""
+    hellos: NDArray[Any]
+    """HELLO rows in packet order: hellos that were taken by their shape."""
     records: NDArray[Any]
     """RECORD rows in packet order."""
     finished: NDArray[np.int32]
@@ -41,19 +44,19 @@ class FlowTracker:
         self.flows: NDArray[Any] = np.zeros(0, FLOW)
         self.halves: NDArray[Any] = np.zeros(0, HALF)
         self.counters = np.zeros(16, np.int64)
+        self._stage = table.Stage(
+            held=np.zeros(POOL_BLOCKS, HELD), pool=np.zeros(POOL_BLOCKS * table.BLOCK, np.uint8),
+            free=np.arange(POOL_BLOCKS, dtype=np.int32), candidates=np.zeros(1 << 16, CANDIDATE),
+            records=np.zeros(1 << 19, RECORD), copies=np.zeros(4 << 20, np.uint8), hellos=np.zeros(1 << 15, HELLO),
+            shape=np.zeros(SHAPE_BYTES, np.uint8), found=np.zeros(2, np.int64),
+            fragments=np.zeros(FRAGMENT_ENTRIES, FRAGMENT_ENTRY), counters=self.counters,
+            seed=int.from_bytes(os.urandom(7), "little"),
+        )  # fmt: skip
         self.slot_of = np.zeros(0, np.int32)
         self.half_of = np.zeros(0, np.uint8)
         self.ended_early = 0
-        self._seed = int.from_bytes(os.urandom(7), "little")  # against crafted collisions; no result depends on it
         self._slots_free = np.zeros(0, np.int32)
         self._finished = np.zeros(0, np.int32)
-        self._held = np.zeros(POOL_BLOCKS, HELD)
-        self._pool = np.zeros(POOL_BLOCKS * table.BLOCK, np.uint8)
-        self._free = np.arange(POOL_BLOCKS, dtype=np.int32)
-        self._fragments = np.zeros(FRAGMENT_ENTRIES, FRAGMENT_ENTRY)
-        self._candidates = np.zeros(1 << 16, CANDIDATE)
-        self._records = np.zeros(1 << 19, RECORD)
-        self._copies = np.zeros(4 << 20, np.uint8)
         self.counters[table.POOL_FREE] = POOL_BLOCKS
         self._grow(slots)
 
@@ -86,12 +89,11 @@ class FlowTracker:
             self.half_of = np.zeros(len(rows), np.uint8)
         at = 0
         while at < len(rows):
-            for counter in (table.RECORDS, table.CANDIDATES, table.POOL_COPIED, table.NO_SLOT):
+            for counter in (table.RECORDS, table.CANDIDATES, table.HELLOS, table.POOL_COPIED, table.NO_SLOT):
                 self.counters[counter] = 0
             stop = table.track(
-                at, rows, buffer, self.flows, self.halves, self._index, self._seed, self._fragments, self._held,
-                self._pool, self._free, self._slots_free, self._finished, self._candidates, self._records,
-                self._copies, self.slot_of, self.half_of, self.counters,
+                at, rows, buffer, self.flows, self.halves, self._index, self._slots_free, self._finished, self.slot_of,
+                self.half_of, self._stage,
             )  # fmt: skip
             full = bool(self.counters[table.NO_SLOT])
             if full and len(self.flows) >= MAX_SLOTS:
@@ -108,8 +110,9 @@ class FlowTracker:
     def _step(self, start: int, stop: int) -> Step:
         counters = self.counters
         return Step(
-            start, stop, self._candidates[: counters[table.CANDIDATES]], self._copies,
-            self._records[: counters[table.RECORDS]], self._finished[: counters[table.FINISHED]],
+            start, stop, self._stage.candidates[: counters[table.CANDIDATES]], self._stage.copies,
+            self._stage.hellos[: counters[table.HELLOS]], self._stage.records[: counters[table.RECORDS]],
+            self._finished[: counters[table.FINISHED]],
         )  # fmt: skip
 
     def _end_early(self) -> None:
@@ -125,7 +128,7 @@ class FlowTracker:
 
     def finish(self) -> Step:
         """The end of the capture: every flow that is still alive, in a last step."""
-        for counter in (table.RECORDS, table.CANDIDATES, table.POOL_COPIED):
+        for counter in (table.RECORDS, table.CANDIDATES, table.HELLOS, table.POOL_COPIED):
             self.counters[counter] = 0
         live = np.flatnonzero(self.flows["live"]).astype(np.int32)
         self.flows["live"][live] = 0
@@ -135,7 +138,7 @@ class FlowTracker:
 
     def settle(self, finished: NDArray[np.int32]) -> None:
         """Before finished flows are read: count what their streams still waited for, decide their client."""
-        table._free_held(finished, self.halves, self._held, self._free, self.counters)
+        table._free_held(finished, self.halves, self._stage)
         table._orient_slots(finished, self.flows)
 
     def release(self, finished: NDArray[np.int32]) -> None:
