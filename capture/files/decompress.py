@@ -24,8 +24,8 @@ MAX_WINDOW: Final = 128 << 20
 """Memory that a zstd or xz stream may ask for its window (zstd's own default limit; xz -9 needs 65 MiB)."""
 PIECE: Final = 128 << 10
 """Bytes asked of a decoder at once: what a broken block may cost of the good bytes just before it."""
-CHUNK: Final = 256 << 10
-"""Compressed bytes read at once."""
+CHUNK: Final = 64 << 10
+"""Compressed bytes read at once. Small, since decoders copy the rest of a chunk at the end of a member."""
 
 MAGICS: Final = {
     "gz": b"\x1f\x8b\x08",

@@ -21,6 +21,8 @@ from wirecover.capture.files.walk import Findings, Walk
 FILE_HEADER: Final = 24
 IXIA_EXTRA: Final = 4
 """Bytes that IXIA's lcap adds to the file header: the size of all records, ignored."""
+MAX_APPENDED: Final = 65_536
+"""Captures appended to each other that are still read."""
 FCS_PRESENT: Final = 0x0400_0000
 """Bit of the network field: its top 4 bits are the length of the frame check sequence in 16-bit units."""
 
@@ -73,7 +75,7 @@ class FileHeader:
 
     @property
     def _swap(self) -> int:
-        """Before version 2.3, and in DG/UX's 543, the lengths stood the other way round; in 2.3 either way."""
+        """Before version 2.3, and in DG/UX's 543, the lengths stood the other way round; in 2.3 perhaps."""
         if self.version[0] == 543 or (self.version[0] == 2 and self.version[1] < 3):
             return scan.SWAP_ALWAYS
         return scan.SWAP_IF_GREATER if self.version == (2, 3) else scan.SWAP_NEVER
@@ -201,7 +203,3 @@ class PcapWalk(Walk):
                     offset=start, frame=self.next_frame, count=lost,
                 )  # fmt: skip
                 return False
-
-
-MAX_APPENDED: Final = 65_536
-"""Captures appended to each other that are still read."""

@@ -63,7 +63,8 @@ class PcapngWalk(Walk):
         self._section: Int64 = np.zeros(3, np.int64)
         self._table: Int64 = np.zeros((16, 4), np.int64)
         self._tally: Int64 = np.zeros((scan.TALLIES, 4), np.int64)
-        self._comments: Int64 = np.zeros((1000, 3), np.int64)
+        # Room for all that are kept at all: which ones are must not depend on the size of the buffer.
+        self._comments: Int64 = np.zeros((MAX_COMMENTS, 3), np.int64)
         self._texts_left_out = 0
 
     def batches(self) -> Iterator[FrameBatch]:

@@ -19,10 +19,12 @@ import numpy as np
 
 from wirecover.capture.errors import CaptureError
 from wirecover.capture.files.batch import Bytes
-from wirecover.capture.files.decompress import CHUNK, Stream
+from wirecover.capture.files.decompress import Stream
 
 DEPTH: Final = 4
 """Blocks in turn: one being read, one or two being hashed, one in the caller's hands."""
+DRAIN: Final = 1 << 20
+"""Bytes read at once when only the digest is wanted."""
 HEADROOM: Final = 1 << 20
 """Room before a block's bytes for the cut record that the block before ended with."""
 
@@ -106,7 +108,7 @@ class RawFile:
 
     def drain(self) -> None:
         """Hash the rest of the file."""
-        while self.readinto(memoryview(bytearray(CHUNK))):
+        while self.readinto(memoryview(bytearray(DRAIN))):
             continue
 
     @property

@@ -157,9 +157,9 @@ def test_comments_are_bounded_in_number_and_size(tmp_path: Path, monkeypatch: py
 
 
 def test_a_packet_with_thousands_of_comments(tmp_path: Path) -> None:
-    packet = make.epb(b"a", options=option(1, b"x") * 3000)
+    packet = make.epb(b"a", options=option(1, b"x") * 12_000)
     rows, reader = read(tmp_path / "capture", make.shb(), make.idb(), packet)
-    assert len(rows) == 1 and len(reader.comments) == 1000
+    assert len(rows) == 1 and len(reader.comments) == 10_000
     assert kinds(reader) == {"texts-left-out": 2000}
 
 

@@ -173,6 +173,16 @@ def test_any_buffer_size_gives_the_same(data: bytes, buffer_bytes: int, tmp_path
     assert columns(path, buffer_bytes) == columns(path)
 
 
+def test_which_comments_are_kept_does_not_depend_on_the_buffer(tmp_path: Path) -> None:
+    path = tmp_path / "capture"
+    notes = [make.epb(b"", options=option(1, b"%d" % number)) for number in range(10_050)]
+    path.write_bytes(make.shb() + make.idb() + b"".join(notes))
+    seen = columns(path, 4096)
+    assert seen == columns(path)
+    assert [comment.text for comment in seen["comments"]] == [str(number) for number in range(10_000)]
+    assert seen["damage"][0].count == 50
+
+
 def test_a_frame_larger_than_the_buffer(tmp_path: Path) -> None:
     path = tmp_path / "capture"
     big = random.Random(5).randbytes(3_000_000)
