@@ -30,7 +30,7 @@ class Parameters:
     delta_s: float = 3.0
     block_s: float = 3600.0
     shortest_block_s: float = 60.0
-    shortest_window_s: float = 300.0
+    shortest_window_s: float = 120.0
     presence_gap_s: float = 300.0
     fewest_events: int = 10
     most_shifts: int = 1000
@@ -241,6 +241,7 @@ def _pair_finding(
 ) -> Finding:
     median, p95, p99 = (test.null.quantile(share) for share in (0.5, 0.95, 0.99))
     exceeds = adjusted <= parameters.alpha
+    could_exceed = test.smallest_p * tested <= parameters.alpha
     frames, times, cut = _frames(connection, table, test, parameters)
     statement = (
         f"On {app_text(test.one.app or None)}, {test.observed:,} of at most {test.possible:,} message-like "
@@ -250,16 +251,12 @@ def _pair_finding(
         f"shifted in time gives {median:,} in the median and {p99:,} or fewer in 99 % of cases (p = "
         f"{_p_text(test.p_value)}; {_p_text(adjusted)} after Holm's correction for "
         f"{counted(tested, 'tested pair')}). "
-        + (
-            "This is more than chance explains under the stated model; it does not show that the two "
-            "exchanged messages. "
-            if exceeds
-            else "This is not more than chance explains under the stated model. "
-        )
+        + _verdict(exceeds=exceeds, could_exceed=could_exceed)
         + NO_RATIO
     )
     details = {
-        "exceeds_chance": exceeds, "observed": test.observed, "possible": test.possible,
+        "exceeds_chance": exceeds, "could_exceed_chance": could_exceed, "observed": test.observed,
+        "possible": test.possible,
         "observed_subject_to_object": test.there, "observed_object_to_subject": test.back,
         "events": {"subject_up": test.one_up, "subject_down": test.one_down,
                    "object_up": test.other_up, "object_down": test.other_down},
@@ -281,6 +278,21 @@ def _pair_finding(
         subject=test.one.address, object=test.other.address, app=test.one.app or None,
         score=test.observed / test.possible, details=details, frames=frames,
     )  # fmt: skip
+
+
+def _verdict(*, exceeds: bool, could_exceed: bool) -> str:
+    """What the p-value allows to be said, as a sentence with a space after it."""
+    if exceeds:
+        return (
+            "This is more than chance explains under the stated model; it does not show that the two "
+            "exchanged messages. "
+        )
+    if could_exceed:
+        return "This is not more than chance explains under the stated model. "
+    return (
+        "The common time is too short, or the tested pairs too many, to tell this from chance whatever the "
+        "traffic: the test is inconclusive. "
+    )
 
 
 def _frames(

@@ -38,11 +38,11 @@ def talkers(traffic, names, hours=3.0, seed=1, **columns):
         traffic.flow(name, packets, span=(0, hours * HOUR), **columns)
 
 
-def couple(traffic, one, other, hours=3.0, seed=9, delay=(0.1, 1.2), **columns):
+def couple(traffic, one, other, hours=3.0, seed=9, delay=(0.1, 1.2), per_hour=4, **columns):
     """Two endpoints that write to each other: what leaves one reaches the other a moment later."""
     random = Random(seed)
     sides = {one: [], other: []}
-    for moment in clusters(random, hours, 4):
+    for moment in clusters(random, hours, per_hour):
         sender, receiver = (one, other) if random.random() < 0.5 else (other, one)
         size = random.randrange(160, 900)
         sides[sender].append((moment, UP, size))
@@ -104,6 +104,21 @@ def test_frames_are_those_of_the_paired_bursts(traffic, run):
     capped, rows = run(traffic, few)
     assert capped.frames.num_rows == 10
     assert pairs(rows)["10.0.1.1", "10.0.1.2"]["details"]["frames_left_out"] == full - 10
+
+
+def test_a_window_that_is_too_short_to_tell_is_inconclusive(traffic, run):
+    couple(traffic, "10.0.1.1", "10.0.1.2", hours=0.05, seed=3, per_hour=400)
+    _, rows = run(traffic)
+    (row,) = pairs(rows).values()
+    # 180 s hold 30 shifts: the smallest p is a thirtieth, and two pairs would already be too many
+    assert row["details"]["smallest_possible_p"] == "0.033333"
+    assert row["details"]["could_exceed_chance"]
+    couple(traffic, "10.0.2.1", "10.0.2.2", hours=0.05, seed=4, per_hour=400)
+    _, rows = run(traffic)
+    for row in pairs(rows).values():
+        assert not row["details"]["could_exceed_chance"]
+        assert not row["details"]["exceeds_chance"]
+        assert "the test is inconclusive" in row["statement"]
 
 
 def test_the_correlogram_shows_whether_messages_or_sessions_coincide(traffic, run):
