@@ -4,8 +4,9 @@ How reasons combine, all in integers:
 
 1. Every row of the rules that holds at the time of the flow is looked up by its value. A hit either carries
 (it may
-   make a label, see `rule.py`) or supports. Names known from DNS count 10 less than their row says, names
-   in a certificate 5 less.
+   make a label, see `rule.py`) or supports; one that would carry but for something it needs, and an
+   address, a port or a JA4 that only supports, count no more than 20. Names known from DNS count 10 less
+   than their row says, names in a certificate 5 less.
 2. An application is a candidate when a hit carries for it. A label that another candidate is a part of
    (`part_of`) is no candidate of its own: its hits support the narrower one.
 3. Confidence: the strongest carrying hit, plus 2 for each further kind of evidence, at most 99.
@@ -31,6 +32,7 @@ LABEL_MINIMUM: Final = 50
 CONFIDENCE_MAXIMUM: Final = 99
 FURTHER_KIND_BONUS: Final = 2
 CONFLICT_COST: Final = 20
+SUPPORT_MAXIMUM: Final = 20
 KIND_COST: Final = {"dns": 10, "certificate": 5}
 CACHE_SIZE: Final = 1 << 16
 MAX_NAMES: Final = 64  # names of one certificate or address that are looked at
@@ -75,8 +77,7 @@ class FlowFacts:
     """Names of the byte patterns found (protocols/messenger_bytes.py)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
+class Evidence(NamedTuple):  # a tuple: one is made for every reason of every flow
     """One reason."""
 
     app: str
@@ -88,8 +89,7 @@ class Evidence:
     confidence: int
 
 
-@dataclass(frozen=True, slots=True)
-class Label:
+class Label(NamedTuple):
     """The application of a flow."""
 
     app: str
@@ -121,11 +121,15 @@ class _Hit(NamedTuple):
     carries: bool
 
 
+_Reason = tuple[str, str, str, str, int, int]
+"""What becomes an Evidence once the flow's frames are known: app, rule id, kind, value, confidence, where."""
+
+
 class _Verdict(NamedTuple):
     app: str
     confidence: int
-    hits: tuple[_Hit, ...]
-    conflicts: tuple[_Hit, ...]
+    reasons: tuple[_Reason, ...]
+    conflicts: tuple[_Reason, ...]
 
 
 _Key = tuple[
@@ -206,8 +210,17 @@ class RuleSet:
         order = sorted(
             hits, key=lambda hit: (-hit.confidence, _RANK[hit.kind], hit.row.id, hit.value, hit.where)
         )
-        conflicts = tuple(hit for hit in order if hit.kind not in WEAK_KINDS and hit.row.app not in family)
-        return _Verdict(app, confidence, tuple(hit for hit in order if hit.row.app in family), conflicts)
+        return _Verdict(
+            app,
+            confidence,
+            tuple(
+                _reason(hit)
+                for hit in order
+                if hit.row.app == app
+                or (hit.row.app in family and (hit.carries or hit.kind not in WEAK_KINDS))
+            ),
+            tuple(_reason(hit) for hit in order if hit.kind not in WEAK_KINDS and hit.row.app not in family),
+        )
 
     def _rank(self, app: str, hits: list[_Hit]) -> tuple[int, int]:
         """Negated confidence, then the rank of the best kind: smaller is better."""
@@ -311,20 +324,22 @@ def _weigh(found: list[_Found], facts: FlowFacts) -> list[_Hit]:
         "dns": _agreed("dns", [name for name, _ in facts.dns_names], found),
         "certificate": _agreed("certificate", [n for n in facts.certificate_names if _is_host(n)], found),
     }
-    return [
-        _Hit(
-            row=row,
-            kind=kind,
-            value=value,
-            confidence=row.confidence - KIND_COST.get(kind, 0),
-            where=where,
-            carries=row.alone
-            and all(need in present for need in row.needs)
-            and (kind not in WEAK_KINDS or bool(row.needs))
-            and (kind not in agreed or (row.app in named if facts.sni else row.app in agreed[kind])),
+    hits = []
+    for row, kind, value, where in found:
+        able = all(need in present for need in row.needs) and (kind not in WEAK_KINDS or bool(row.needs))
+        sure = kind not in agreed or (row.app in named if facts.sni else row.app in agreed[kind])
+        confidence = row.confidence - KIND_COST.get(kind, 0)
+        hits.append(
+            _Hit(
+                row=row,
+                kind=kind,
+                value=value,
+                confidence=confidence if able else min(confidence, SUPPORT_MAXIMUM),
+                where=where,
+                carries=row.alone and able and sure,
+            )
         )
-        for row, kind, value, where in found
-    ]
+    return hits
 
 
 def _agreed(kind: str, names: list[str], found: list[_Found]) -> set[str]:
@@ -344,24 +359,26 @@ def _is_host(name: str) -> bool:
     return "." in name and " " not in name
 
 
+def _reason(hit: _Hit) -> _Reason:
+    return hit.row.app, hit.row.id, hit.kind, hit.value, hit.confidence, hit.where
+
+
 def _label(verdict: _Verdict, facts: FlowFacts) -> Label:
+    flow, hello, certificate = facts.frame, facts.sni_frame, facts.certificate_frame
+    frames = [flow, flow if hello is None else hello, flow if certificate is None else certificate]
+    frames += [frame for _, frame in facts.dns_names]  # in the order of _FLOW, _HELLO, _CERTIFICATE, _DNS
     return Label(
         verdict.app,
         verdict.confidence,
-        tuple([_evidence(hit, facts) for hit in verdict.hits]),
-        tuple([_evidence(hit, facts) for hit in verdict.conflicts]),
+        _evidence(verdict.reasons, frames),
+        _evidence(verdict.conflicts, frames) if verdict.conflicts else (),
     )
 
 
-def _evidence(hit: _Hit, facts: FlowFacts) -> Evidence:
-    where = hit.where
-    frame: int | None
-    if where >= _DNS:
-        frame = facts.dns_names[where - _DNS][1]
-    elif where == _FLOW:
-        frame = facts.frame
-    else:
-        frame = facts.sni_frame if where == _HELLO else facts.certificate_frame
-    return Evidence(
-        hit.row.app, hit.row.id, hit.kind, hit.value, facts.frame if frame is None else frame, hit.confidence
+def _evidence(reasons: tuple[_Reason, ...], frames: list[int]) -> tuple[Evidence, ...]:
+    return tuple(
+        [
+            Evidence(app, rule_id, kind, value, frames[where], confidence)
+            for app, rule_id, kind, value, confidence, where in reasons
+        ]
     )

@@ -120,7 +120,7 @@ def test_evidence_tells_rule_value_and_frame(rules):
         ("alpha-names", "sni", "alpha.example", 3, 80),
         ("alpha-names", "certificate", "*.alpha.example", 5, 75),
         ("alpha-names", "dns", "alpha.example", 2, 70),
-        ("alpha-call", "address", "198.51.100.9", 7, 70),
+        ("alpha-call", "address", "198.51.100.9", 7, 20),
         ("alpha-port", "port", "tcp/4001", 7, 10),
     ]
     assert label.confidence == 80 + 4 * 2

@@ -1,0 +1,102 @@
+"""Labels for flows that share a UDP socket with a labelled one: the direct legs of a call.
+
+An application that makes a call opens one UDP socket, asks the relays of its operator over it (those flows
+get a label) and then speaks over the very same socket with the other party, in flows that carry ICE without
+any name. One socket belongs to one process as long as it is open; so a flow from the same address and port,
+within a short time of a labelled one, is of the same application.
+
+Only UDP; only labels that rest on what was seen in the flow's own packets (STUN or a byte pattern), since
+the socket of a browser's QUIC carries pages too; only where every labelled flow of the socket agrees.
+Nothing is passed on twice.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from wirecover.capture.apps.matcher import LABEL_MINIMUM, Evidence, Label
+
+SOCKET_COST: Final = 15
+"""Percent points: a socket may be reused by another process after it was closed."""
+MAX_GAP_NS: Final = 60 * 1_000_000_000
+"""Between a labelled flow of the socket and the one that inherits."""
+MAX_SOCKET_FLOWS: Final = 256
+"""A socket with more flows is a server, a resolver or a peer-to-peer node, and passes nothing on."""
+_CALL_KINDS: Final = frozenset(
+    {"stun_realm", "stun_username", "stun_software", "stun_attribute", "signature", "address"}
+)
+
+RULE_ID: Final = "same-socket"
+
+
+@dataclass(frozen=True, slots=True)
+class SocketFlow:
+    """A UDP flow as far as this module must know it."""
+
+    flow_no: int
+    client_ip: str
+    client_port: int
+    server_ip: str
+    server_port: int
+    first_ts: int
+    """Nanoseconds since the epoch."""
+    last_ts: int
+    frame: int
+    """First frame."""
+    label: Label | None
+    may_inherit: bool
+    """STUN, DTLS, RTP or nothing known; False for whatever was named otherwise (dns, quic, ssdp, ...)."""
+
+
+def labels_by_socket(flows: Iterable[SocketFlow]) -> dict[int, Label]:
+    """Flow number to inherited label, for flows that have none of their own."""
+    sockets: dict[tuple[str, int], list[SocketFlow]] = {}
+    for flow in flows:
+        for socket in {(flow.client_ip, flow.client_port), (flow.server_ip, flow.server_port)}:
+            sockets.setdefault(socket, []).append(flow)
+    inherited: dict[int, Label] = {}
+    for (ip, port), members in sorted(sockets.items()):
+        if not 2 <= len(members) <= MAX_SOCKET_FLOWS:
+            continue
+        givers = [flow for flow in members if _gives(flow, ip, port)]
+        if not givers or len({flow.label.app for flow in members if flow.label is not None}) != 1:
+            continue
+        for flow in members:
+            label = _inherit(flow, givers, f"{ip}:{port}" if ":" not in ip else f"[{ip}]:{port}")
+            if label is not None and _better(label, inherited.get(flow.flow_no)):
+                inherited[flow.flow_no] = label
+    return inherited
+
+
+def _gives(flow: SocketFlow, ip: str, port: int) -> bool:
+    """May this flow's label be passed on by the socket? Not by the server's: a relay serves everybody."""
+    if flow.label is None or (flow.client_ip, flow.client_port) != (ip, port):
+        return False
+    strongest = max(reason.confidence for reason in flow.label.evidence)
+    return any(r.kind in _CALL_KINDS and r.confidence == strongest for r in flow.label.evidence)
+
+
+def _inherit(flow: SocketFlow, givers: list[SocketFlow], socket: str) -> Label | None:
+    if flow.label is not None or not flow.may_inherit:
+        return None
+    near = [
+        (-giver.label.confidence, giver.frame, giver.label.app)
+        for giver in givers
+        if giver.label is not None
+        and giver.first_ts - MAX_GAP_NS <= flow.last_ts
+        and flow.first_ts <= giver.last_ts + MAX_GAP_NS
+    ]
+    if not near:
+        return None
+    minus_confidence, frame, app = min(near)
+    confidence = -minus_confidence - SOCKET_COST
+    if confidence < LABEL_MINIMUM:
+        return None
+    return Label(
+        app, confidence, (Evidence(app, f"{app}-{RULE_ID}", "socket", socket, frame, confidence),), ()
+    )
+
+
+def _better(label: Label, other: Label | None) -> bool:
+    """Of two sockets (both ends may be known) the surer one counts; at a tie the first by address stays."""
+    return other is None or label.confidence > other.confidence

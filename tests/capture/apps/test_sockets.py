@@ -1,0 +1,78 @@
+"""Direct legs of a call inherit the label of the relay legs on the same socket, and nothing else does."""
+
+import pytest
+
+from wirecover.capture.apps.matcher import Evidence, Label
+from wirecover.capture.apps.sockets import MAX_GAP_NS, MAX_SOCKET_FLOWS, SocketFlow, labels_by_socket
+
+SECOND = 1_000_000_000
+
+
+def label(app="telegram", kind="address", confidence=85):
+    return Label(app, confidence, (Evidence(app, f"{app}-x", kind, "v", 3, confidence),), ())
+
+
+def flow(number, server, *, given=None, port=40906, first=0, last=10 * SECOND, may=True, client="10.0.0.2"):
+    return SocketFlow(number, client, port, server, 3478, first, last, 100 + number, given, may)
+
+
+RELAY = flow(0, "91.108.9.35", given=label())
+
+
+def test_the_direct_leg_inherits_with_its_reason():
+    (got,) = labels_by_socket([RELAY, flow(1, "198.51.100.7")]).items()
+    assert got == (
+        1,
+        Label(
+            "telegram",
+            70,
+            (Evidence("telegram", "telegram-same-socket", "socket", "10.0.0.2:40906", 100, 70),),
+            (),
+        ),
+    )
+
+
+def test_also_when_the_other_party_spoke_first():
+    towards = SocketFlow(1, "198.51.100.7", 5000, "10.0.0.2", 40906, 0, SECOND, 9, None, True)
+    assert labels_by_socket([RELAY, towards])[1].app == "telegram"
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        flow(1, "198.51.100.7", port=40907),  # another socket
+        flow(1, "198.51.100.7", client="10.0.0.3"),
+        flow(1, "198.51.100.7", may=False),  # known to be something else
+        flow(1, "198.51.100.7", first=11 * SECOND + MAX_GAP_NS, last=12 * SECOND + MAX_GAP_NS),  # much later
+        flow(1, "198.51.100.7", first=-9 * SECOND - MAX_GAP_NS, last=-SECOND - MAX_GAP_NS),  # much earlier
+        flow(1, "91.108.9.35", port=5, client="10.0.0.9"),  # only the relay is the same
+    ],
+)
+def test_does_not_inherit(other):
+    assert labels_by_socket([RELAY, other]) == {}
+
+
+def test_labels_that_disagree_are_not_passed_on():
+    flows = [RELAY, flow(1, "192.0.2.1", given=label("viber", "stun_realm")), flow(2, "198.51.100.7")]
+    assert labels_by_socket(flows) == {}
+
+
+@pytest.mark.parametrize("kind", ["sni", "dns", "certificate", "alpn"])
+def test_a_name_is_not_passed_on(kind):
+    assert labels_by_socket([flow(0, "192.0.2.1", given=label(kind=kind)), flow(1, "198.51.100.7")]) == {}
+
+
+def test_a_weak_label_is_not_passed_on():
+    assert labels_by_socket([flow(0, "192.0.2.1", given=label(confidence=60)), flow(1, "198.51.100.7")]) == {}
+
+
+def test_a_socket_with_very_many_flows_passes_nothing_on():
+    many = [flow(n, f"198.51.{n // 200}.{n % 200}") for n in range(1, MAX_SOCKET_FLOWS + 1)]
+    assert len(labels_by_socket([RELAY, *many[:-1]])) == MAX_SOCKET_FLOWS - 1
+    assert labels_by_socket([RELAY, *many]) == {}
+
+
+def test_the_surest_relay_leg_is_named_whatever_the_order():
+    flows = [RELAY, flow(1, "91.108.13.23", given=label(confidence=90)), flow(2, "198.51.100.7")]
+    assert labels_by_socket(flows) == labels_by_socket(flows[::-1])
+    assert labels_by_socket(flows)[2].evidence[0].frame == 101
