@@ -13,11 +13,6 @@ from wirecover.casefile import schema
 from wirecover.casefile.errors import CaseBusyError, CaseError
 from wirecover.casefile.layout import CATALOGUE
 
-_SEARCH_PATH_SPECIAL: Final = frozenset(",*?[")
-"""Characters that DuckDB gives a meaning in file_search_path or in a glob, and that a folder name may
-hold.
-"""
-
 _IN_USE: Final = (
     "could not set lock",
     "being used by another process",
@@ -43,11 +38,12 @@ def open_catalogue(case: Path, *, write: bool, threads: int = 1) -> duckdb.DuckD
         raise explain(error, case) from error
     try:
         connection.execute("SET TimeZone = 'UTC'")
-        if _SEARCH_PATH_SPECIAL.isdisjoint(str(case.resolve())):
-            home = str(case.resolve()).replace("'", "''")
-            connection.execute(f"SET file_search_path = '{home}'")
+        home = case.resolve()
+        if "," not in str(home):  # which parts one search path from the next, and cannot be escaped
+            place = str(home).replace("'", "''")
+            connection.execute(f"SET file_search_path = '{place}'")
         elif not write:
-            schema.bind_datasets(connection, schema.datasets(case, exhibit_keys(connection)), temporary=True)
+            schema.bind_datasets(connection, schema.datasets(home, exhibit_keys(connection)), temporary=True)
     except duckdb.Error as error:
         connection.close()
         raise explain(error, case) from error

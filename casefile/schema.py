@@ -15,16 +15,19 @@ sandbox can read evidence while DuckDB may touch no file at all.
 
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 
 import duckdb
 import pyarrow as pa
 import pyarrow.dataset as pads
 import pyarrow.fs as pafs
+import pyarrow.parquet as pq
 
 from wirecover.capture.tables import TABLES
 from wirecover.casefile.derived import COLUMN_COMMENTS, DERIVED
@@ -141,18 +144,34 @@ def apply(connection: duckdb.DuckDBPyConnection, *, empty: bool) -> None:
         connection.execute(statement)
     _add_new_columns(connection)
     connection.execute("CREATE SCHEMA IF NOT EXISTS evidence")
-    apply_base_views(connection, empty=empty)
-    for statement in view_statements():
-        connection.execute(statement)
+    with _bindable(connection, empty=empty):
+        for table in TABLES:
+            connection.execute(_base_view(table, empty=empty))
+        for statement in view_statements():
+            connection.execute(statement)
     connection.execute(f"COMMENT ON VIEW evidence.captures IS {_literal(_state(empty=empty))}")
 
 
-def apply_base_views(connection: duckdb.DuckDBPyConnection, *, empty: bool) -> None:
-    """Point evidence.<table> at the files, or at nothing while the case has no exhibit (a glob needs a
-    file).
+@contextmanager
+def _bindable(connection: duckdb.DuckDBPyConnection, *, empty: bool) -> Iterator[None]:
+    """Let views over files be made: DuckDB looks for a file when it makes one, if only for its columns.
+
+    Where the case's own folder cannot be the search path, empty files in a temporary folder serve as well,
+    since the views hold no folder.
     """
-    for table in TABLES:
-        connection.execute(_base_view(table, empty=empty))
+    if empty or connection.execute("SELECT current_setting('file_search_path')").fetchall() != [("",)]:
+        yield
+        return
+    with TemporaryDirectory(prefix="wirecover-") as name:
+        folder = Path(name) / EVIDENCE / "0"
+        folder.mkdir(parents=True)
+        for table, columns in TABLES.items():
+            pq.write_table(columns.empty_table(), folder / f"{table}.parquet")
+        connection.execute(f"SET file_search_path = {_literal(name)}")
+        try:
+            yield
+        finally:
+            connection.execute("RESET file_search_path")
 
 
 def is_current(connection: duckdb.DuckDBPyConnection, *, empty: bool) -> bool:

@@ -182,8 +182,8 @@ def _check_parameters(
 ) -> None:
     used = dict(_used(sql))
     names = [parameter.name for parameter in parameters]
-    for line, name in zip(lines, names, strict=True):
-        if names.count(name) > 1:
+    for place, (line, name) in enumerate(zip(lines, names, strict=True)):
+        if name in names[:place]:
             _fail(location, line, f"parameter {name} is declared twice")
         if name not in used:
             _fail(location, line, f"parameter {name} is declared and not used")

@@ -16,8 +16,10 @@ one-line reason when the exit code is not 0.
 
 import contextlib
 import json
+import os
 import sys
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
@@ -44,8 +46,8 @@ def main() -> int:
     request: dict[str, Any] = json.loads(sys.stdin.buffer.read())
     try:
         _limit_process(request["memory"])
-        with _connect(Path(request["case"]), request["memory"], request["threads"]) as connection:
-            _answer(connection, request, sys.stdout.buffer)
+        with connect(Path(request["case"]), request["memory"], request["threads"]) as connection:
+            answer(connection, request, sys.stdout.buffer)
     except (duckdb.Error, MemoryError) as error:  # in setting up: what the query does is reported below
         sys.stderr.write(f"the case cannot be bound: {_one_line(error)}")
         return EXIT_REASON
@@ -55,7 +57,7 @@ def main() -> int:
     return 0
 
 
-def _connect(case: Path, memory: int, threads: int) -> duckdb.DuckDBPyConnection:
+def connect(case: Path, memory: int, threads: int) -> duckdb.DuckDBPyConnection:
     """A connection on which every name of the schema stands and nothing outside it can be reached."""
     connection = duckdb.connect(
         ":memory:",
@@ -90,7 +92,7 @@ def _limit_process(memory: int) -> None:
         resource.setrlimit(resource.RLIMIT_DATA, (memory + LIBRARY_BYTES, memory + LIBRARY_BYTES))
 
 
-def _answer(connection: duckdb.DuckDBPyConnection, request: dict[str, Any], out: BinaryIO) -> None:
+def answer(connection: duckdb.DuckDBPyConnection, request: Mapping[str, Any], out: BinaryIO) -> None:
     """Run the statement and stream its rows; QueryError with the reason when it fails or takes too long."""
     expired = threading.Event()
 
@@ -147,4 +149,7 @@ def _one_line(error: Exception) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    sys.stderr.flush()
+    # Not sys.exit: tearing DuckDB down may print to stderr, which holds the reason and nothing else.
+    os._exit(code)

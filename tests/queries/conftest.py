@@ -40,9 +40,10 @@ def load_csv(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
 
 
 @pytest.fixture(scope="session")
-def shared_tables() -> duckdb.DuckDBPyConnection:
+def shared_tables() -> Iterator[duckdb.DuckDBPyConnection]:
     """Made once: it is the slow part."""
-    return plain_tables()
+    with plain_tables() as connection:
+        yield connection
 
 
 @pytest.fixture
