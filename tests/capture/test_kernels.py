@@ -103,6 +103,16 @@ def test_forgetting_deletes_the_cached_code_of_that_module_only(
     assert other.exists()
 
 
+def test_setting_up_forgets_before_it_warms(monkeypatch: pytest.MonkeyPatch) -> None:
+    acts: list[str] = []
+    monkeypatch.setattr(kernels, "forget", lambda: acts.append("forget"))
+    monkeypatch.setattr(kernels, "warm", lambda: acts.append("warm"))
+    monkeypatch.setattr(kernels, "MODULES", ("a_module_imported_by_forget",))
+    monkeypatch.setitem(sys.modules, "a_module_imported_by_forget", kernels)
+    assert kernels.main() == 0
+    assert acts == ["forget", "warm"] and "a_module_imported_by_forget" not in sys.modules
+
+
 def test_importing_the_floor_does_not_load_numba() -> None:
     program = (
         "import sys, wirecover.capture; assert 'numba' not in sys.modules and 'numpy' not in sys.modules"

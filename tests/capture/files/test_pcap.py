@@ -81,6 +81,22 @@ def test_snaplen_0_means_no_limit(tmp_path: Path) -> None:
     assert reader.snaplen is None and reader.interfaces[0].snaplen is None and reader.complete
 
 
+def test_the_snaplen_is_known_before_the_first_batch(tmp_path: Path) -> None:
+    path = tmp_path / "capture"
+    path.write_bytes(make.pcap(TWO, snaplen=128))
+    with CaptureReader(path) as reader:
+        assert reader.snaplen == 128
+
+
+def test_captures_appended_without_end_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from wirecover.capture.files import pcap
+
+    monkeypatch.setattr(pcap, "MAX_APPENDED", 7)
+    frames, _, reader = read(tmp_path / "capture", make.pcap(TWO) * 20)
+    assert len(frames) == 14 and len(reader.interfaces) == 7
+    assert reader.damage[-1].kind == "too-many-interfaces" and not reader.complete
+
+
 def test_frames_above_the_snaplen_are_kept_when_a_record_follows(tmp_path: Path) -> None:
     frames, _, reader = read(tmp_path / "capture", make.pcap(make.frames(30), snaplen=20))
     assert len(frames) == 30 and reader.complete

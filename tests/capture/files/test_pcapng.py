@@ -176,6 +176,14 @@ def test_resolved_names(tmp_path: Path) -> None:
     assert reader.complete
 
 
+def test_resolved_names_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from wirecover.capture.files import pcapng
+
+    monkeypatch.setattr(pcapng, "MAX_NAMES", 5)
+    _, reader = read(tmp_path / "capture", make.shb(), make.block(4, option(1, b"\1\2\3\4" + b"name\0" * 9)))
+    assert len(reader.resolved_names) == 5 and kinds(reader) == {"texts-left-out": 4}
+
+
 def test_blocks_that_are_not_read_are_counted(tmp_path: Path) -> None:
     rows, reader = read(
         tmp_path / "capture", make.shb(), make.idb(), make.block(10, b"CLIENT_RANDOM 11 22"), make.epb(b"a"),
