@@ -1,0 +1,1 @@
+"""The command line: arguments in, one call of a floor below, exit code out. One thin file a verb."""
