@@ -159,6 +159,11 @@ class RuleSet:
         self._bounds: Final = sorted(bounds)
         self._decided: dict[tuple[int, _Key], _Verdict | None] = {}
 
+    @property
+    def part_of(self) -> dict[str, tuple[str, ...]]:
+        """Label to the broader labels it is a part of."""
+        return {label: app.part_of for label, app in self.apps.items() if app.part_of}
+
     def _index(self, kind: str, row: EvidenceRule) -> None:
         for value in row.values:
             if kind == "address":

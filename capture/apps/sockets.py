@@ -10,7 +10,7 @@ the socket of a browser's QUIC carries pages too; only where every labelled flow
 Nothing is passed on twice.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -48,8 +48,14 @@ class SocketFlow:
     """STUN, DTLS, RTP or nothing known; False for whatever was named otherwise (dns, quic, ssdp, ...)."""
 
 
-def labels_by_socket(flows: Iterable[SocketFlow]) -> dict[int, Label]:
-    """Flow number to inherited label, for flows that have none of their own."""
+def labels_by_socket(
+    flows: Iterable[SocketFlow], part_of: Mapping[str, tuple[str, ...]] | None = None
+) -> dict[int, Label]:
+    """Flow number to inherited label, for flows that have none of their own.
+
+    `part_of` (`RuleSet.part_of`) tells which broader labels do not disagree with a narrower one.
+    """
+    broader = part_of or {}
     sockets: dict[tuple[str, int], list[SocketFlow]] = {}
     for flow in flows:
         for socket in {(flow.client_ip, flow.client_port), (flow.server_ip, flow.server_port)}:
@@ -59,7 +65,8 @@ def labels_by_socket(flows: Iterable[SocketFlow]) -> dict[int, Label]:
         if not 2 <= len(members) <= MAX_SOCKET_FLOWS:
             continue
         givers = [flow for flow in members if _gives(flow, ip, port)]
-        if not givers or len({flow.label.app for flow in members if flow.label is not None}) != 1:
+        apps = {flow.label.app for flow in members if flow.label is not None}
+        if not givers or len(apps - {broad for app in apps for broad in broader.get(app, ())}) != 1:
             continue
         for flow in members:
             label = _inherit(flow, givers, f"{ip}:{port}" if ":" not in ip else f"[{ip}]:{port}")

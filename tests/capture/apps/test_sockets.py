@@ -57,6 +57,16 @@ def test_labels_that_disagree_are_not_passed_on():
     assert labels_by_socket(flows) == {}
 
 
+def test_a_broader_label_does_not_disagree():
+    flows = [
+        flow(0, "157.240.1.1", given=label("meta", "stun_attribute", 82)),
+        flow(1, "192.0.2.1", given=label("whatsapp", "signature", 70)),
+        flow(2, "198.51.100.7"),
+    ]
+    assert labels_by_socket(flows) == {}
+    assert labels_by_socket(flows, {"whatsapp": ("meta",)})[2].app == "meta"
+
+
 @pytest.mark.parametrize("kind", ["sni", "dns", "certificate", "alpn"])
 def test_a_name_is_not_passed_on(kind):
     assert labels_by_socket([flow(0, "192.0.2.1", given=label(kind=kind)), flow(1, "198.51.100.7")]) == {}
