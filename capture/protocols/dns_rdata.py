@@ -126,6 +126,20 @@ def _rrsig(reader: _Reader) -> str:
     return f"{covered} {algorithm} {labels} {times[0]} {times[1]} {times[2]} {tag} {signer} {signature}"
 
 
+def _nsec(reader: _Reader) -> str:
+    """The next name, then the types that are there, in blocks of 256 (RFC 4034 section 4.1.2)."""
+    parts = [reader.name()]
+    last = -1
+    while reader.offset < reader.end:
+        window, length = reader.number(1), reader.number(1)
+        if window <= last or not 1 <= length <= 32:
+            raise Malformed(reader.offset - 2, "type bitmap")
+        last = window
+        for position, byte in enumerate(reader.take(length)):
+            parts += [type_name(window << 8 | position << 3 | bit) for bit in range(8) if byte & 0x80 >> bit]
+    return " ".join(parts)
+
+
 def _sshfp(reader: _Reader) -> str:
     return f"{reader.number(1)} {reader.number(1)} {reader.rest().hex()}"
 
@@ -189,8 +203,8 @@ def _key_name(key: int) -> str:
 
 _FORMATS: Final[dict[int, Callable[[_Reader], str]]] = {
     1: _a, 2: _name, 5: _name, 6: _soa, 12: _name, 13: _hinfo, 15: _mx, 16: _strings, 28: _aaaa, 33: _srv,
-    35: _naptr, 39: _name, 43: _ds, 44: _sshfp, 46: _rrsig, 48: _dnskey, 52: _tlsa, 53: _tlsa, 59: _ds,
-    60: _dnskey, 64: _svcb, 65: _svcb, 99: _strings, 256: _uri, 257: _caa,
+    35: _naptr, 39: _name, 43: _ds, 44: _sshfp, 46: _rrsig, 47: _nsec, 48: _dnskey, 52: _tlsa, 53: _tlsa,
+    59: _ds, 60: _dnskey, 64: _svcb, 65: _svcb, 99: _strings, 256: _uri, 257: _caa,
 }  # fmt: skip
 
 

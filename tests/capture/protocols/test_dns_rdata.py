@@ -26,6 +26,9 @@ TARGET = b"\3foo\7example\3com\0"
         (43, b"\x30\x39\x0d\x02" + bytes(range(4)), "12345 13 2 00010203"),
         (44, b"\4\2\xab\xcd", "4 2 abcd"),
         (48, b"\1\1\3\x0d" + b"key", "257 3 13 a2V5"),
+        # the example of RFC 4034 section 4.3
+        (47, bytes.fromhex("04686f7374076578616d706c6503636f6d00 000640010000 0003 041b" + "00" * 26 + "20"),
+         "host.example.com A MX RRSIG NSEC TYPE1234"),
         (52, b"\3\1\1\xff", "3 1 1 ff"),
         (256, b"\0\1\0\2https://a", '1 2 "https://a"'),
         (257, b"\0\x05issueca.example", '0 issue "ca.example"'),
@@ -72,6 +75,7 @@ def test_service_binding(type_, data, text):
         (1, bytes(3)), (1, bytes(5)), (28, bytes(4)), (5, b"\3foo"), (5, b"\0x"), (5, b"\xc0\x00"),
         (15, b"\0"),
         (16, b"\5abc"), (33, b"\0\1\0\2\0"), (6, b"\0\0" + bytes(19)), (257, b"\0\3a=b"), (52, b"\1"),
+        (47, b"\0\0\0"), (47, b"\0\1\1\x40\0\1\x40"), (47, b"\0\0\x21" + bytes(33)),
         (65, b"\0\1\0\0\3\0\3\0\0\0"),  # port of three bytes
         (65, b"\0\1\0\0\3\0\2\0\x35\0\3\0\2\0\x35"),  # the same key twice
         (65, b"\0\1\0\0\5\0\1x\0\3\0\2\0\x35"),  # keys falling
