@@ -90,9 +90,7 @@ def _summarise(case: "Case", report: "IngestReport") -> None:
         parts.append(f"{failed:,} failed")
     tell("; ".join(parts) + ".")
     if report.skipped:
-        tell(
-            f"Left aside: {count(report.skipped, 'file')} in the folders that {_are(report.skipped)} no capture."
-        )
+        tell(f"Left aside: {count(report.skipped, 'file')} in the folders, not captures by name or content.")
     if report.leftovers:
         tell(f"Removed what {count(report.leftovers, 'unfinished ingest')} had left behind.")
 
@@ -123,7 +121,3 @@ def _tell_one(outcome: "FileOutcome", kept: dict[str, tuple[int, int]]) -> None:
             f"damaged: {outcome.path}: {what}" + (f"; and {more:,} more places" if more > 0 else "")
             + f"; kept {count(packets, 'packet')} in {count(flows, 'flow')}"
         )  # fmt: skip
-
-
-def _are(number: int) -> str:
-    return "is" if number == 1 else "are"

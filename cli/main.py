@@ -76,6 +76,7 @@ class LazyGroup(click.Group):
         "2 wrong use; 3 done, but some input was damaged; 4 refused by the authority; 5 integrity failure."
     ),
 )
+@click.version_option(package_name="wirecover", message="%(prog)s %(version)s")
 def cli() -> None:
     """Metadata of encrypted messaging in recorded packet captures, as evidence.
 
