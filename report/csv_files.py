@@ -103,10 +103,10 @@ def _timeline(document: ResultDocument) -> Iterator[Row]:
 
 
 def _hours(document: ResultDocument) -> Iterator[Row]:
-    yield ("endpoint", "app", "unit", "iso_weekday", "hour_utc", "count")
+    yield ("endpoint", "app", "unit", "time_zone", "iso_weekday", "hour", "count")
     for table in document.heat:
         for place, count in enumerate(table.counts):
-            yield (table.endpoint, table.app, table.unit, place // 24 + 1, place % 24, count)
+            yield (table.endpoint, table.app, table.unit, table.time_zone, place // 24 + 1, place % 24, count)
 
 
 def _unidentified(document: ResultDocument) -> Iterator[Row]:

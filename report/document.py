@@ -70,7 +70,7 @@ def _build(
         applications=applications,
         application_rows=application_rows, unidentified=read_unidentified(connection), findings=findings,
         methods=describe_methods(registered, findings, run), timeline=read_timeline(connection, findings),
-        heat=read_heat(connection, findings), custody=custody, mandatory=mandatory(),
+        heat=read_heat(connection), custody=custody, mandatory=mandatory(),
         no_content=no_content(), alternatives=alternatives(),
         limitations=limitations(exhibits, figures, findings),
     )  # fmt: skip

@@ -104,7 +104,8 @@ def _heat(table: HeatTable, words: Words) -> View:
     endpoint = bounded(table.endpoint, 60)
     return {
         "caption": words.say(
-            f"rhythm.caption_{table.unit}", endpoint=endpoint, app=app, most=words.number(most),
+            f"rhythm.caption_{table.unit}", endpoint=endpoint, app=app, zone=bounded(table.time_zone, 40),
+            most=words.number(most),
             total=words.number(sum(table.counts)),
         ),
         "alternative": words.say("rhythm.alternative", endpoint=endpoint),

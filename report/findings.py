@@ -1,16 +1,18 @@
 """Findings with their frames, and the methods that made them."""
 
 import dataclasses
-import importlib
 import json
 import math
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import duckdb
 
 from wirecover.report.model import Exhibit, Finding, Frames, Method, Value
+
+if TYPE_CHECKING:
+    from wirecover.analysis.detector import Detector
 
 _FINDINGS: Final = """
     SELECT finding_id, pattern, kind, subject, object, app, epoch_ns(first_ts), epoch_ns(last_ts),
@@ -55,7 +57,7 @@ def _finding(
         number=number, finding_id=finding_id, pattern=pattern, kind=kind, subject=subject, object=other,
         app=app, first_ns=first, last_ns=last, statement=statement, score=finite(score),
         likelihood_ratio=finite(ratio), lr_low=finite(low), lr_high=finite(high),
-        parameters=pairs(_json_object(parameters)), analysis_version=version,
+        parameters=pairs(json_object(parameters)), analysis_version=version,
         exhibits=tuple(sorted(named, key=lambda label: (order.get(label, len(order)), label))),
         frames=tuple(
             Frames(label, sum(end - start + 1 for start, end in ranges), tuple(ranges))
@@ -83,7 +85,8 @@ def finite(number: float | None) -> float | None:
     return float(number) if number is not None and math.isfinite(number) else None
 
 
-def _json_object(text: str | None) -> Mapping[str, Any]:
+def json_object(text: str | None) -> Mapping[str, Any]:
+    """A JSON object as written by a detector; text that is none comes back under the name `parameters`."""
     if not text:
         return {}
     try:
@@ -110,15 +113,12 @@ def _value(value: object) -> Value:
     return json.dumps(value, ensure_ascii=False, sort_keys=True, default=str)
 
 
-def registered_methods() -> tuple[object, ...]:
-    """Descriptions of the detectors of this installation; none when it carries no detectors."""
-    try:
-        registry = importlib.import_module("wirecover.analysis.run")
-    except ModuleNotFoundError as error:
-        if error.name == "wirecover.analysis.run":
-            return ()
-        raise
-    return tuple(registry.methods())
+def registered_methods() -> "tuple[Detector, ...]":
+    """The detectors of this installation, which describe themselves."""
+    # imported here: a report can be drawn again without what the detectors compute with
+    from wirecover.analysis.run import DETECTORS
+
+    return tuple(DETECTORS.values())
 
 
 def describe_methods(

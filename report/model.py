@@ -231,12 +231,13 @@ class Panel:
 
 @dataclass(frozen=True, slots=True)
 class HeatTable:
-    """Activity of one address by hour of the week, Monday 00 h UTC first: 168 counts."""
+    """Activity of one address by hour of the week, Monday 00 h first: 168 counts."""
 
     endpoint: str
     app: str | None
     unit: str
     """'events' or 'flows': what was counted."""
+    time_zone: str
     counts: tuple[int, ...]
 
 

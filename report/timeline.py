@@ -8,14 +8,14 @@ of two evenings a year apart would be drawn as two dots.
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Final
+from typing import Final, TypeGuard
 
 import duckdb
 
+from wirecover.report.findings import json_object
 from wirecover.report.model import Bar, Finding, HeatTable, Lane, Panel, Tick
 
 SESSION_PATTERN: Final = "app_sessions"
-RHYTHM_PATTERN: Final = "activity_rhythm"
 LANES: Final = 18
 """Lanes of one panel; further ones are counted."""
 PANELS: Final = 4
@@ -68,6 +68,10 @@ _TICKS: Final = """
 _LANES_TOTAL: Final = """
     SELECT count(*) FROM (
         SELECT DISTINCT endpoint, app FROM report_bars WHERE first >= $first AND last <= $last)"""
+_RHYTHMS_READ: Final = 200
+_RHYTHMS: Final = """
+    SELECT subject, app, details FROM findings WHERE pattern = 'activity_rhythm' AND subject IS NOT NULL
+    ORDER BY kind = 'assessment', first_ts NULLS LAST, subject, app, finding_id LIMIT ?"""
 _HEAT: Final = """
     SELECT (isodow(moment::TIMESTAMP) - 1) * 24 + hour(moment::TIMESTAMP), count(*) FROM (
         SELECT e.ts AS moment FROM events e JOIN flows f USING (flow_id)
@@ -115,14 +119,32 @@ def _panel(connection: duckdb.DuckDBPyConnection, source: str, first: int, last:
     return Panel(first, last, tuple(lanes), total[0])
 
 
-def read_heat(connection: duckdb.DuckDBPyConnection, findings: Sequence[Finding]) -> tuple[HeatTable, ...]:
-    """Activity by hour of the week for the addresses that have a rhythm finding, the first `HEAT_TABLES`."""
-    wanted: dict[tuple[str, str | None], None] = {}
-    for finding in findings:
-        if finding.pattern == RHYTHM_PATTERN and finding.subject:
-            wanted.setdefault((finding.subject, finding.app))
-    tables = (_heat(connection, endpoint, app) for endpoint, app in list(wanted)[:HEAT_TABLES])
-    return tuple(table for table in tables if any(table.counts))
+def read_heat(connection: duckdb.DuckDBPyConnection) -> tuple[HeatTable, ...]:
+    """Activity by hour of the week of the addresses that have a rhythm finding: the `HEAT_TABLES` busiest.
+
+    The hours are those the finding itself counted, in its time zone; where it does not hold them, events (or
+    else flows) are counted here, in UTC.
+    """
+    wanted: dict[tuple[str, str | None], HeatTable] = {}
+    for endpoint, app, details in connection.execute(_RHYTHMS, [_RHYTHMS_READ]).fetchall():
+        if (endpoint, app) not in wanted:
+            wanted[endpoint, app] = _counted_hours(endpoint, app, details) or _heat(connection, endpoint, app)
+    busiest = sorted(wanted.values(), key=lambda table: -sum(table.counts))
+    return tuple(table for table in busiest[:HEAT_TABLES] if any(table.counts))
+
+
+def _counted_hours(endpoint: str, app: str | None, details: str | None) -> HeatTable | None:
+    """The hours of the week as the finding counted them; None when it holds none."""
+    facts = json_object(details)
+    up, down = facts.get("hour_of_week_up"), facts.get("hour_of_week_down")
+    if not (_is_week(up) and _is_week(down)):
+        return None
+    counts = tuple(a + b for a, b in zip(up, down, strict=True))
+    return HeatTable(endpoint, app, "events", str(facts.get("time_zone", "UTC")), counts)
+
+
+def _is_week(value: object) -> TypeGuard[list[int]]:
+    return isinstance(value, list) and len(value) == 168 and all(type(n) is int and n >= 0 for n in value)
 
 
 def _heat(connection: duckdb.DuckDBPyConnection, endpoint: str, app: str | None) -> HeatTable:
@@ -131,4 +153,4 @@ def _heat(connection: duckdb.DuckDBPyConnection, endpoint: str, app: str | None)
         counted = dict(connection.execute(_HEAT, named).fetchall())
         if counted:
             break
-    return HeatTable(endpoint, app, unit, tuple(counted.get(hour, 0) for hour in range(168)))
+    return HeatTable(endpoint, app, unit, "UTC", tuple(counted.get(hour, 0) for hour in range(168)))

@@ -55,7 +55,7 @@ METHODS = (
         "co_timing", "2",
         "Do the message-like events of two addresses coincide more often than chance would have it?",
         "Events of one address are counted when an event of the other follows within delta_s. The count is "
-        "compared with those of 999 circular shifts of one sequence against the other (add-one p value, Holm).",
+        "compared with those of 999 circular shifts of one sequence against the other (add-one p, Holm).",
         ("that the two exchanged messages", "the direction of an exchange", "what was said"),
         Parameters(2.0, 8),
     ),
@@ -80,13 +80,15 @@ class FakeCase:
         connection.execute("SET TimeZone = 'UTC'")
         connection.execute("CREATE SCHEMA evidence")
         for statement in schema.table_statements():
-            connection.execute(statement)
+            if not statement.startswith("COMMENT"):  # hundreds of them, and no report reads them
+                connection.execute(statement)
         for table in TABLES:
             self._fill(
                 connection, f"evidence.{table}", schema.base_schema(table), self.evidence.get(table, [])
             )
         for statement in schema.view_statements():
-            connection.execute(statement)
+            if not statement.startswith("COMMENT"):
+                connection.execute(statement)
         for table, rows in self.own.items():
             if table in DERIVED:
                 connection.execute(f"DROP TABLE {table}")
@@ -177,8 +179,8 @@ class FakeCase:
         log = self.own.setdefault("custody_log", [])
         log.append(
             {"seq": len(log) + 1, "ts": f"2026-03-09 12:{len(log) % 60:02d}:00", "actor": "examiner",
-             "verb": verb, "arguments": json.dumps(arguments), "tool_version": "0.1.0", "prev_sha256": "0" * 64,
-             "sha256": "0" * 64}
+             "verb": verb, "arguments": json.dumps(arguments), "tool_version": "0.1.0",
+             "prev_sha256": "0" * 64, "sha256": "0" * 64}
         )  # fmt: skip
 
 
@@ -382,7 +384,7 @@ def crowded(findings: int) -> FakeCase:
             kind=("fact", "assessment", "fact")[number % 3],
             subject=f"10.1.{number // 250 % 250}.{number % 250}",
             app="whatsapp", first_ts=first, last_ts=first + 90 * SECOND,
-            statement=f"Address 10.1.{number // 250 % 250}.{number % 250} did something counted here: {number}.",
+            statement=f"Address 10.1.{number // 250 % 250}.{number % 250} did what is counted: {number}.",
         )  # fmt: skip
     return case
 
