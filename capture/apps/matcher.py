@@ -23,6 +23,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
+from pathlib import Path
 from typing import Final, NamedTuple, TypeVar
 
 from wirecover.capture.apps.rule import KINDS, TEXT_KINDS, WEAK_KINDS, AppRules, EvidenceRule
@@ -295,6 +296,15 @@ class RuleSet:
             if version == address.version:
                 rows += table.get(number >> shift, ())
         return rows
+
+
+def load_rules(extra: Path | None = None) -> RuleSet:
+    """The rules of this version and, when given, those of the folder or file `extra`. Raises RuleError."""
+    from wirecover.capture.apps import (
+        loader,
+    )  # it builds on this module, and whoever only matches reads no TOML
+
+    return loader.load_rules(extra)
 
 
 def _append(table: dict[_K, _Rows], key: _K, row: EvidenceRule) -> None:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from wirecover.capture.apps import matcher
 from wirecover.capture.apps.loader import load_rules
 from wirecover.capture.errors import RuleError
 
@@ -146,6 +147,10 @@ def test_a_folder_without_rules_and_a_missing_file_are_said(tmp_path):
         load_rules(tmp_path)
     with pytest.raises(RuleError, match="absent"):
         load_rules(tmp_path / "absent.toml")
+
+
+def test_the_matcher_hands_out_the_same_rules():
+    assert matcher.load_rules() is load_rules()
 
 
 def test_the_matcher_loads_no_toml():
