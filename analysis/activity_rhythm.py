@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
@@ -10,7 +11,7 @@ import numpy as np
 
 from wirecover.analysis.detector import Finding, FrameRef, Result
 from wirecover.analysis.errors import AnalysisError
-from wirecover.analysis.evidence import nanoseconds, rows
+from wirecover.analysis.evidence import nanoseconds, rows, streamed
 from wirecover.analysis.findings import app_text, counted, parameters_json, result
 from wirecover.analysis.local_time import QUARTER_NS, LocalQuarters, day_span, local_quarters, zone
 from wirecover.analysis.message_events import Parameters as EventParameters
@@ -84,6 +85,11 @@ FROM {table} WHERE kind <> 'small'
 GROUP BY app, client_ip, quarter ORDER BY app, client_ip, quarter
 """
 
+_BUSIEST_QUERY = """
+SELECT app, client_ip FROM {table} WHERE kind <> 'small' GROUP BY app, client_ip
+ORDER BY count(*) FILTER (kind IN ('text-like', 'media-like')) DESC, app, client_ip
+"""
+
 _COVERAGE_QUERY = """
 SELECT DISTINCT f.client_ip, c.capture_id, epoch_ns(c.first_ts), epoch_ns(c.last_ts)
 FROM flows f JOIN captures c ON c.capture_id = f.capture_id
@@ -134,9 +140,7 @@ class ActivityRhythm:
         parameters.check()
         where = zone(parameters.time_zone)
         table = prepare(connection, parameters.events)
-        quarters: dict[tuple[str, str], list[_Quarter]] = defaultdict(list)
-        for app, client, *row in rows(connection, _QUARTERS_QUERY.format(table=table)):
-            quarters[app, client].append(_quarter(row))
+        kept, left = _busiest(connection, table, parameters.most_findings)
         coverage: dict[str, list[tuple[int, int]]] = defaultdict(list)
         captures: dict[str, list[int]] = defaultdict(list)
         for client, capture, start, end in rows(connection, _COVERAGE_QUERY):
@@ -146,23 +150,19 @@ class ActivityRhythm:
         known: dict[Spans, _Days] = {}
         findings: list[Finding] = []
         text = parameters_json(parameters)
-        busiest = sorted(quarters, key=lambda key: (-_bursts(quarters[key]), key))
-        for app, client in busiest[: parameters.most_findings]:
+        stream = streamed(connection, _QUARTERS_QUERY.format(table=table))
+        for (app, client), group in groupby(stream, key=lambda row: (row[0], row[1])):
+            if (app, client) not in kept:
+                continue
             spans = merged(coverage[client], gap)
             if spans not in known:
                 known[spans] = _days(spans, where)
-            view = _View(
-                app, client, quarters[app, client], known[spans], tuple(captures[client]), where, parameters
-            )
+            quarters = [_quarter(row[2:]) for row in group]
+            view = _View(app, client, quarters, known[spans], tuple(captures[client]), where, parameters)
             findings += view.findings(text)
-        left = len(busiest) - parameters.most_findings
-        notes = (
-            [f"{counted(left, 'address', 'addresses')} with the fewest bursts not listed."]
-            if left > 0
-            else []
-        )
-        if not quarters:
-            notes = ["No bursts of a known application: no rhythm."]
+        notes = [] if kept else ["No bursts of a known application: no rhythm."]
+        if left:
+            notes.append(f"{counted(left, 'address', 'addresses')} with the fewest bursts not listed.")
         return result(findings, notes=notes)
 
 
@@ -292,11 +292,15 @@ class _View:
         )  # fmt: skip
 
 
-def _bursts(quarters: list[_Quarter]) -> int:
-    return sum(one.human_up + one.human_down for one in quarters)
+def _busiest(
+    connection: duckdb.DuckDBPyConnection, table: str, most: int
+) -> tuple[set[tuple[str, str]], int]:
+    """The endpoints (application, address) with most message-like bursts, and how many are left out."""
+    ranked = rows(connection, _BUSIEST_QUERY.format(table=table))
+    return {(app, client) for app, client in ranked[:most]}, max(0, len(ranked) - most)
 
 
-def _quarter(row: list[Any]) -> _Quarter:
+def _quarter(row: tuple[Any, ...]) -> _Quarter:
     number, up, down, connecting, keepalive, first_ns, last_ns, first = row
     frame = FrameRef(first[0], first[1], first[2], "first message-like burst of a day") if first else None
     return _Quarter(number, up, down, connecting, keepalive, first_ns, last_ns, frame)

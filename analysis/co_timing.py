@@ -340,7 +340,7 @@ def _summary(app: str, tally: _Tally, found: list[Endpoint], tested: int, text: 
     group = [one for one in found if one.app == app]
     statement = (
         f"On {app_text(app or None)}, {counted(tally.endpoints, 'address', 'addresses')} with message-like "
-        f"bursts make {counted(tally.pairs, 'pair')}: {tally.tested:,} tested, {untested:,} not "
+        f"bursts, {counted(tally.pairs, 'pair')}: {tally.tested:,} tested, {untested:,} not "
         f"tested{f' ({reasons})' if reasons else ''}; {tally.beyond_chance:,} of the tested pairs coincide "
         "more than chance explains. An untested pair is not a pair without contact."
     )

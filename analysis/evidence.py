@@ -3,7 +3,7 @@
 Query texts live in `analysis/sql/*.sql`; values only ever enter them as parameters.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from importlib.resources import files
 from typing import Any
 
@@ -34,6 +34,13 @@ def rows(
     """The answer to a small query as a list of tuples."""
     relation = connection.sql(query, params=dict(values)) if values else connection.sql(query)
     return relation.fetchall()
+
+
+def streamed(connection: duckdb.DuckDBPyConnection, query: str) -> Iterator[tuple[Any, ...]]:
+    """The answer to a large query, row by row; the connection takes no other query until it is exhausted."""
+    answer = connection.execute(query)
+    while some := answer.fetchmany(10_000):
+        yield from some
 
 
 def nanoseconds(seconds: float) -> int:

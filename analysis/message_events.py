@@ -19,6 +19,8 @@ from wirecover.casefile.derived import EVENTS
 
 KINDS = ("text-like", "media-like", "connect-like", "keepalive", "small")
 MESSAGE_KINDS = ("text-like", "media-like")
+MOST_FINDINGS = 20_000
+"""Addresses that get a finding, those with most bursts first. Events are written for all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,13 +138,15 @@ class MessageEvents:
         """Extract the events; one fact for each endpoint and application."""
         table = prepare(connection, parameters)
         events = ask(connection, _EVENTS_QUERY.format(table=table)).cast(EVENTS)
-        findings = list(self._findings(connection, table, parameters))
-        note = "No flow of a known application carries payload: no message events."
-        return result(findings, events=events, notes=() if findings else (note,))
+        findings, left = self._findings(connection, table, parameters)
+        notes = [] if findings else ["No flow of a known application carries payload: no message events."]
+        if left:
+            notes.append(f"{counted(left, 'address', 'addresses')} with the fewest bursts not listed.")
+        return result(findings, events=events, notes=notes)
 
     def _findings(
         self, connection: duckdb.DuckDBPyConnection, table: str, parameters: Parameters
-    ) -> list[Finding]:
+    ) -> tuple[list[Finding], int]:
         counts: dict[tuple[str, str], list[tuple[Any, ...]]] = defaultdict(list)
         for client, app, *row in rows(connection, _COUNTS_QUERY.format(table=table)):
             counts[client, app].append(tuple(row))
@@ -155,11 +159,12 @@ class MessageEvents:
                 FrameRef(capture, first, flow, f"first frame of the {which}"),
                 FrameRef(capture, last, flow, f"last frame of the {which}"),
             ]
+        busiest = sorted(counts, key=lambda key: (-sum(row[2] for row in counts[key]), key))
         text = parameters_json(parameters)
         return [
             self._finding(client, app, counts[client, app], tuple(frames[client, app]), text)
-            for client, app in sorted(counts)
-        ]
+            for client, app in busiest[:MOST_FINDINGS]
+        ], max(0, len(busiest) - MOST_FINDINGS)
 
     def _finding(
         self,

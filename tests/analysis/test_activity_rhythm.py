@@ -150,6 +150,14 @@ def test_captures_with_impossible_clocks_are_not_laid_out(traffic, run):
     assert rows["fact"]["details"]["full_days"] == 0
 
 
+def test_the_cap_on_findings_is_stated(traffic, run):
+    traffic.flow(A, [(1, UP, 500), (9, DOWN, 500)])
+    traffic.flow("10.0.0.2", [(1, UP, 500)])
+    found, _ = run(traffic, Parameters(most_findings=1))
+    assert found.findings["subject"].to_pylist() == [A]
+    assert found.notes == ("1 address with the fewest bursts not listed.",)
+
+
 def test_the_order_of_rows_does_not_matter(traffic, run):
     daily(traffic, 8)
     traffic.flow("10.0.0.2", [(n * 977.0, bool(n % 2), 400 + n) for n in range(90)])

@@ -218,10 +218,7 @@ def test_empty_case_and_one_endpoint(traffic, run):
     talkers(traffic, ["10.0.0.1"])
     found, rows = run(traffic)
     (summary,) = rows
-    assert (
-        summary["kind"] == "fact"
-        and "1 address with message-like bursts make 0 pairs" in summary["statement"]
-    )
+    assert summary["kind"] == "fact" and "1 address with message-like bursts, 0 pairs" in summary["statement"]
     assert found.notes == ("No pair has enough events in common time to be tested.",)
 
 

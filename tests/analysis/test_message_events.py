@@ -226,3 +226,13 @@ def test_the_order_of_rows_does_not_matter(traffic):
 def test_parameters_that_make_no_sense_are_refused(traffic, wrong):
     with pytest.raises(AnalysisError):
         MessageEvents().run(traffic.connect(), Parameters(**wrong))
+
+
+def test_the_cap_on_findings_is_stated_and_events_are_kept(traffic, monkeypatch):
+    traffic.flow(A, [(1, UP, 500), (9, DOWN, 500)])
+    traffic.flow("10.0.0.2", [(1, UP, 500)])
+    monkeypatch.setattr("wirecover.analysis.message_events.MOST_FINDINGS", 1)
+    found = MessageEvents().run(traffic.connect(), DEFAULT)
+    assert found.findings["subject"].to_pylist() == [A]
+    assert found.events.num_rows == 3
+    assert found.notes == ("1 address with the fewest bursts not listed.",)
