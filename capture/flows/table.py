@@ -32,7 +32,7 @@ from wirecover.capture.flows.state import (
     TLS_START,
 )
 from wirecover.capture.kernels import kernel
-from wirecover.capture.packets.record import FRAGMENT, OK
+from wirecover.capture.packets.record import FRAGMENT, OK, PACKET
 
 SECOND: Final = 1_000_000_000
 TCP_IDLE: Final = 7200 * SECOND
@@ -709,3 +709,23 @@ def _payload_rows(
         ends[count] = record
         count += 1
     return count
+
+
+def warm() -> None:
+    """Compile the kernels of the flow table by following a few packets of one flow."""
+    from wirecover.capture.flows.tracker import FlowTracker
+
+    rows = np.zeros(3, PACKET)
+    rows["ip_version"], rows["protocol"], rows["src_lo"], rows["dst_lo"] = 4, 6, 1, 2
+    rows["src_port"], rows["dst_port"], rows["tcp_flags"] = 40000, 443, (2, 16, 24)
+    rows["frame"], rows["ts"], rows["seq"] = (1, 2, 3), (1, 2, 3), (10, 11, 11)
+    rows["payload_bytes"] = rows["payload_captured"] = (0, 0, 6)
+    tracker = FlowTracker()
+    for step in tracker.follow(rows, np.array([22, 3, 1, 0, 1, 1], np.uint8)):
+        tracker.orient(rows, step)
+        tracker.payload_columns(rows, step)
+        tracker.settle(step.finished)
+        tracker.release(step.finished)
+    last = tracker.finish().finished
+    tracker.settle(last)
+    tracker.release(last)
