@@ -140,9 +140,12 @@ def fingerprint() -> str:
 
 def apply(connection: duckdb.DuckDBPyConnection, *, empty: bool) -> None:
     """Make or renew every view and table of the catalogue, inside the transaction of the caller."""
-    for statement in table_statements():
+    tables = table_statements()
+    for statement in (text for text in tables if text.startswith("CREATE")):
         connection.execute(statement)
     _add_new_columns(connection)
+    for statement in (text for text in tables if text.startswith("COMMENT")):
+        connection.execute(statement)
     connection.execute("CREATE SCHEMA IF NOT EXISTS evidence")
     with _bindable(connection, empty=empty):
         for table in TABLES:

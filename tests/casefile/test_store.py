@@ -1,0 +1,89 @@
+"""What analyses write: replaced as a whole, by pattern, or not at all."""
+
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from wirecover.casefile.case import Case
+from wirecover.casefile.derived import DERIVED, empty
+from wirecover.casefile.errors import CaseError
+from wirecover.casefile.store import replace_analysis
+from wirecover.casefile.verify import verify
+
+
+@pytest.fixture
+def case(tmp_path: Path) -> Case:
+    return Case.create(tmp_path / "case", training=True)
+
+
+def rows(table: str, *given: dict[str, Any]) -> pa.Table:
+    blank = dict.fromkeys(DERIVED[table].names)
+    return pa.Table.from_pylist([blank | row for row in given], schema=DERIVED[table])
+
+
+def stored(case: Case, table: str, *columns: str) -> list[tuple[Any, ...]]:
+    with case.connect() as connection:
+        return connection.execute(f"SELECT {', '.join(columns)} FROM {table} ORDER BY ALL").fetchall()
+
+
+def put(case: Case, pattern: str, *ids: int) -> None:
+    replace_analysis(
+        case,
+        pattern,
+        rows("findings", *({"finding_id": one, "pattern": pattern, "capture_ids": [one, 2]} for one in ids)),
+        rows("finding_frames", *({"finding_id": one, "capture_id": 1, "frame": one} for one in ids)),
+        rows("events", *({"event_id": one, "pattern": pattern, "ts": one} for one in ids)),
+    )
+
+
+def test_rows_of_one_pattern_replace_only_their_own(case: Case) -> None:
+    put(case, "a", 1, 2)
+    put(case, "b", 3)
+    put(case, "a", 4)
+    assert stored(case, "findings", "finding_id", "pattern", "capture_ids") == [
+        (3, "b", [3, 2]),
+        (4, "a", [4, 2]),
+    ]
+    assert stored(case, "finding_frames", "finding_id") == [(3,), (4,)]
+    assert stored(case, "events", "event_id", "epoch_ns(ts)") == [(3, 3), (4, 4)]
+    assert stored(case, "custody_log", "verb").count(("analyze",)) == 3
+    assert verify(case).holds
+
+
+@pytest.mark.parametrize(
+    ("findings", "frames", "reason"),
+    [
+        (
+            rows("findings", {"finding_id": 1, "pattern": "other"}),
+            empty("finding_frames"),
+            "name another pattern",
+        ),
+        (empty("findings"), rows("finding_frames", {"finding_id": 9}), "not among its findings"),
+        (
+            empty("findings").drop_columns(["score"]),
+            empty("finding_frames"),
+            "not the columns of the schema: score",
+        ),
+    ],
+)
+def test_what_does_not_fit_is_refused_and_nothing_changes(
+    case: Case, findings: pa.Table, frames: pa.Table, reason: str
+) -> None:
+    put(case, "a", 1)
+    with pytest.raises(CaseError, match=reason):
+        replace_analysis(case, "a", findings, frames)
+    assert stored(case, "findings", "finding_id") == [(1,)]
+
+
+def test_a_failure_half_way_changes_nothing(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(case, "a", 1)
+
+    def broken(*given: object, **named: object) -> str:
+        raise RuntimeError("killed")
+
+    monkeypatch.setattr("wirecover.casefile.store.append_act", broken)
+    with pytest.raises(RuntimeError):
+        put(case, "a", 2)
+    assert stored(case, "findings", "finding_id") == [(1,)]
