@@ -120,6 +120,13 @@ def test_keepalives_of_one_size_are_named_and_not_counted(traffic, events):
     assert {row["bytes"] for row in rows if row["kind"] == "keepalive"} == {180}
 
 
+def test_a_message_of_the_size_of_a_keepalive_is_told_by_its_time(traffic, events):
+    traffic.flow(A, [(60.0 * n, UP, 180) for n in range(20)] + [(60.0 * 7 + 23, UP, 180)])
+    rows = events(traffic)
+    assert [row["ts"] for row in rows if row["kind"] == "text-like"] == [traffic.ns(60 * 7 + 23)]
+    assert kinds(rows).count("keepalive") == 20
+
+
 def test_keepalives_with_padding_are_named(traffic, events):
     random = Random(1)
     traffic.flow(
