@@ -14,12 +14,14 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from wirecover.capture.apps.matcher import FlowFacts, RuleSet, load_rules
+from wirecover.capture.apps.sockets import labels_by_socket
 from wirecover.capture.evidence import EvidenceWriter
 from wirecover.capture.files.reader import CaptureReader
 from wirecover.capture.flows.dialogue import Dialogue
 from wirecover.capture.flows.dissector import Dissector, Piece
 from wirecover.capture.flows.endpoints import address_text
 from wirecover.capture.flows.handshake import Handshake
+from wirecover.capture.flows.labelled import LabelledFlows
 from wirecover.capture.flows.ledger import Ledger
 from wirecover.capture.flows.names import NameBook
 from wirecover.capture.flows.rows import FlowRows
@@ -36,6 +38,8 @@ from wirecover.capture.scope import EVERYTHING, Scope
 from wirecover.capture.tables import PACKETS
 from wirecover.capture.version import tool_version
 
+MAX_HELD_FLOWS: Final = 1 << 15
+"""UDP flows that wait for one another's label; beyond, they are written and the next ones wait."""
 _RECORD_LISTS: Final = (PACKETS.field("record_bytes").type, PACKETS.field("record_types").type)
 
 
@@ -73,6 +77,7 @@ class Decoding:
         self._dissector = Dissector(evidence, self._names, self._ledger)
         self._dialogues: dict[int, Dialogue] = {}
         self._shapes = ShapeBook()
+        self._held: list[LabelledFlows] = []
         self._packets = 0
         self._truncated = 0
         self._malformed = 0
@@ -229,44 +234,63 @@ class Decoding:
         self._evidence.add_columns("packets", [*(pa.array(column) for column in columns.values()), *lists])
 
     def _write_flows(self, finished: NDArray[np.int32]) -> None:
+        """Label and write flows that ended. UDP flows that a call may have in common wait for one another."""
         if not len(finished):
             return
         self._tracker.settle(finished)
-        rows = FlowRows(self._tracker.flows, self._tracker.halves, finished)
-        services: list[str | None] = []
-        apps: list[str | None] = []
-        confidences: list[int | None] = []
-        first_frame, first_ts = rows.state["first_frame"].tolist(), rows.state["first_ts"].tolist()
-        flow_no = rows.state["flow_no"].tolist()
-        for i, slot in enumerate(rows.slots.tolist()):
-            label = None
-            dialogue = self._dialogues.pop(slot, None)
-            if dialogue is not None:
-                if dialogue.handshake is not None:
-                    self._evidence.add("tls_handshakes", dialogue.handshake.row(flow_no[i]))
-                    self._dissector.name_server(dialogue.handshake, flow_no[i], rows.server_ip[i], first_ts[i])
-                label = self.rules.match(self._facts(rows, i, dialogue, first_frame[i]), first_ts[i])
-            services.append(dialogue.service if dialogue else None)
-            apps.append(label.app if label else None)
-            confidences.append(label.confidence if label else None)
-            for reason in label.evidence if label else ():
-                self._evidence.add(
-                    "app_evidence",
-                    (flow_no[i], reason.app, reason.rule_id, reason.kind, reason.value, reason.frame, reason.confidence),
-                )
-        self._evidence.add_columns("flows", rows.columns(services, apps, confidences))
+        shared = np.array([self._may_share(slot) for slot in finished.tolist()], np.bool_)
+        for slots, held in ((finished[~shared], False), (finished[shared], True)):
+            if len(slots):
+                batch = self._label(slots)
+                if held:
+                    self._held.append(batch)
+                else:
+                    batch.write(self._evidence)
         self._tracker.release(finished)
+        if sum(len(batch.rows) for batch in self._held) > MAX_HELD_FLOWS:
+            self._write_held()
 
-    @staticmethod
-    def _facts(rows: FlowRows, i: int, dialogue: Dialogue, frame: int) -> FlowFacts:
-        return FlowFacts(
-            transport=rows.transport[i], server_ip=rows.server_ip[i], server_port=rows.server_port[i],
-            client_ip=rows.client_ip[i], client_port=rows.client_port[i], frame=frame, **dialogue.facts(),
-        )  # fmt: skip
+    def _may_share(self, slot: int) -> bool:
+        """A UDP flow of a socket that a call may use for other flows too."""
+        dialogue = self._dialogues.get(slot)
+        udp = int(self._tracker.flows[slot]["protocol"]) == 17
+        return udp and dialogue is not None and dialogue.service in (None, "stun", "dtls")
+
+    def _label(self, slots: NDArray[np.int32]) -> LabelledFlows:
+        batch = LabelledFlows(FlowRows(self._tracker.flows, self._tracker.halves, slots))
+        rows = batch.rows
+        first_frame, first_ts = rows.state["first_frame"].tolist(), rows.state["first_ts"].tolist()
+        flow_no, client = rows.state["flow_no"].tolist(), rows.state["client"].tolist()
+        for i, slot in enumerate(rows.slots.tolist()):
+            dialogue = self._dialogues.pop(slot, None)
+            if dialogue is None:
+                batch.add(None, None)
+                continue
+            if dialogue.handshake is not None:
+                self._evidence.add("tls_handshakes", dialogue.handshake.row(flow_no[i]))
+                self._dissector.name_server(dialogue.handshake, flow_no[i], rows.server_ip[i], first_ts[i])
+            facts = FlowFacts(
+                transport=rows.transport[i], server_ip=rows.server_ip[i], server_port=rows.server_port[i],
+                client_ip=rows.client_ip[i], client_port=rows.client_port[i], frame=first_frame[i],
+                **dialogue.facts(client[i], rows.transport[i]),
+            )  # fmt: skip
+            batch.add(dialogue.service, self.rules.match(facts, first_ts[i]))
+        return batch
+
+    def _write_held(self) -> None:
+        """Let flows of one UDP socket share their label, then write them."""
+        inherited = labels_by_socket(
+            [flow for batch in self._held for flow in batch.socket_flows()], self.rules.part_of
+        )
+        for batch in self._held:
+            batch.inherit(inherited)
+            batch.write(self._evidence)
+        self._held.clear()
 
     def finish(self) -> None:
         """The capture's end: flows that were still alive are written."""
         self._write_flows(self._tracker.finish().finished)
+        self._write_held()
 
     def write_totals(self, reader: CaptureReader, name: str) -> tuple[str, ...]:
         """The tables of the whole capture, once everything is read; the damage as lines."""

@@ -72,6 +72,11 @@ class Piece:
         return int(self._packet["src_port"]), int(self._packet["dst_port"])
 
     @property
+    def length(self) -> int:
+        """Payload bytes of the packet on the wire."""
+        return int(self._packet["payload_bytes"])
+
+    @property
     def seen(self) -> tuple[int, int]:
         """Frame and time."""
         return self.frame, self.ts
@@ -107,6 +112,7 @@ class Dissector:
         if opened is not None and self._read_framed(dialogue, piece, opened, data):
             return _WHOLE_STREAM
         dialogue.framed[piece.half] = None
+        dialogue.note_payload(piece.half, piece.length, data)
         dialogue.service = self._name_service(piece, data, "tcp")
         return 0 if dialogue.shown[piece.half] >= _SHOWN_OTHER else None
 
@@ -153,6 +159,8 @@ class Dissector:
     def read_udp(self, dialogue: Dialogue, piece: Piece, data: bytes) -> bool | None:
         """Read a datagram. False: no more handshake datagrams of this flow are wanted; True: they are; None: no change."""
         dialogue.shown[piece.half] += 1
+        if dialogue.service is None or dialogue.service == "stun":
+            dialogue.note_payload(piece.half, piece.length, data)
         if data[4:8] == MAGIC_COOKIE and data[0] < 0x40:
             self._read_stun(dialogue, piece, data)
             dialogue.service = dialogue.service or "stun"

@@ -1,0 +1,50 @@
+"""Finished flows with their service and application, ready to be written."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from wirecover.capture.apps.matcher import Label
+from wirecover.capture.apps.sockets import SocketFlow
+from wirecover.capture.evidence import EvidenceWriter
+from wirecover.capture.flows.rows import FlowRows
+
+
+@dataclass(slots=True)
+class LabelledFlows:
+    """One service and one label (or None) for each of `rows`, in their order."""
+
+    rows: FlowRows
+    services: list[str | None] = field(default_factory=list)
+    labels: list[Label | None] = field(default_factory=list)
+
+    def add(self, service: str | None, label: Label | None) -> None:
+        """What is known of the next flow."""
+        self.services.append(service)
+        self.labels.append(label)
+
+    def socket_flows(self) -> Iterator[SocketFlow]:
+        """The flows as `sockets.labels_by_socket` wants them."""
+        state, rows = self.rows.state, self.rows
+        times = zip(state["flow_no"].tolist(), state["first_ts"].tolist(), state["last_ts"].tolist(), state["first_frame"].tolist(), strict=True)
+        for i, (flow_no, first_ts, last_ts, frame) in enumerate(times):
+            yield SocketFlow(
+                flow_no, rows.client_ip[i], rows.client_port[i], rows.server_ip[i], rows.server_port[i], first_ts,
+                last_ts, frame, self.labels[i], may_inherit=True,
+            )  # fmt: skip
+
+    def inherit(self, labels: Mapping[int, Label]) -> None:
+        """Take over labels, by flow number, for flows that have none."""
+        for i, flow_no in enumerate(self.rows.state["flow_no"].tolist()):
+            if self.labels[i] is None:
+                self.labels[i] = labels.get(flow_no)
+
+    def write(self, evidence: EvidenceWriter) -> None:
+        """Rows of `flows`, and a row of `app_evidence` for each reason."""
+        for flow_no, label in zip(self.rows.state["flow_no"].tolist(), self.labels, strict=True):
+            for why in label.evidence if label else ():
+                evidence.add(
+                    "app_evidence", (flow_no, why.app, why.rule_id, why.kind, why.value, why.frame, why.confidence)
+                )
+        apps = [label.app if label else None for label in self.labels]
+        confidences = [label.confidence if label else None for label in self.labels]
+        evidence.add_columns("flows", self.rows.columns(self.services, apps, confidences))
