@@ -59,3 +59,9 @@ def bounded(text: str, longest: int = LONGEST) -> str:
         return printable(text)
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
     return f"{printable(text[: longest * 3 // 5])}… [{len(text)} characters, SHA-256 {digest}]"
+
+
+def clipped(text: str, longest: int) -> str:
+    """`printable` in at most `longest` characters and an ellipsis, for a figure; the whole is in a table."""
+    shown = printable(text)
+    return shown if len(shown) <= longest else f"{shown[:longest]}…"

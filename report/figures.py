@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from wirecover.report.escape import bounded
+from wirecover.report.escape import bounded, clipped
 from wirecover.report.model import HeatTable, Lane, Panel, ResultDocument
 from wirecover.report.words import Words, instant
 
@@ -27,7 +27,7 @@ def timeline_view(document: ResultDocument, words: Words) -> View:
     """The panels, and the applications in the order of their fills."""
     apps = sorted({lane.app for panel in document.timeline for lane in panel.lanes})
     return {
-        "apps": [bounded(app, 40) for app in apps],
+        "apps": [clipped(app, 24) for app in apps],
         "panels": [_panel(panel, apps, words) for panel in document.timeline],
     }
 
@@ -37,10 +37,10 @@ def _panel(panel: Panel, apps: list[str], words: Words) -> View:
     lanes = []
     before = None
     for lane in panel.lanes:
-        endpoint = "" if lane.endpoint == before else bounded(lane.endpoint, 40)
+        endpoint = "" if lane.endpoint == before else clipped(lane.endpoint, 40)
         lanes.append(_lane(lane, endpoint, apps.index(lane.app), first, last))
         before = lane.endpoint
-    begin, end = f"{words.time(panel.first_ns)} UTC", f"{words.time(panel.last_ns)} UTC"
+    begin, end = words.utc(panel.first_ns), words.utc(panel.last_ns)
     more = panel.lanes_total - len(panel.lanes)
     return {
         "title": words.say("timeline.panel", first=begin, last=end),
@@ -66,7 +66,7 @@ def _lane(lane: Lane, endpoint: str, style: int, first: int, last: int) -> View:
     most = max((tick.events for tick in lane.ticks), default=1)
     return {
         "endpoint": endpoint,
-        "app": bounded(lane.app, 40),
+        "app": clipped(lane.app, 12),
         "style": style,
         "bars": [[place(bar.first_ns, first, last), place(bar.last_ns, first, last)] for bar in lane.bars],
         # a single event is drawn at two fifths of the height, so that it is seen beside a dense one

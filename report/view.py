@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from wirecover.report.escape import bounded
+from wirecover.report.escape import bounded, clipped
 from wirecover.report.figures import heat_view, timeline_view
 from wirecover.report.messages import catalogue
 from wirecover.report.model import Application, Exhibit, ResultDocument
@@ -48,7 +48,8 @@ def view(document: ResultDocument, lang: str, attachments: Sequence[Attachment],
         "labels": {key: text for key, text in catalogue(lang).items() if "{" not in text},
         "training": document.training,
         "report_id": document.report_id,
-        "case": bounded(document.case_name, 80),
+        "case": bounded(document.case_name),
+        "case-short": clipped(document.case_name, 60),
         "page": catalogue(lang)["title.page"],
         "footer": _footer(document, words),
         "cover": _cover(document, words),
@@ -121,12 +122,12 @@ def _first_reference(document: ResultDocument) -> str:
 def _summary(document: ResultDocument, words: Words) -> list[str]:
     figures = document.figures
     first, last = _period(document)
-    if first is None:
+    if first is None or last is None:
         return [words.say("summary.empty")]
     lines = [
         words.counted(
             "summary.exhibits", len(document.exhibits), packets=words.number(figures.packets),
-            first=f"{words.time(first)} UTC", last=f"{words.time(last)} UTC",
+            first=words.utc(first), last=words.utc(last),
         ),
         words.say(
             "summary.flows", flows=words.number(figures.flows), addresses=words.number(figures.addresses),

@@ -58,6 +58,10 @@ class Words:
             return self.say("format.unknown")
         return instant(ns).strftime("%Y-%m-%d %H:%M:%S.") + f"{ns // 1_000_000 % 1000:03d}"
 
+    def utc(self, ns: int) -> str:
+        """A time with its zone, never parted at a line's end."""
+        return f"{self.time(ns)} UTC".replace(" ", "\u00a0")
+
     def sentence(self, sentence: Sentence) -> str:
         """A sentence of the document in this language; numbers in it are grouped."""
         values = {
