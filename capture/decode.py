@@ -153,7 +153,7 @@ class Decoding:
         handshake = dialogue.handshake
         if handshake is None:
             handshake = dialogue.handshake = Handshake("tcp")
-        dialogue.service = "tls"
+        dialogue.begin_tls()
         if server:
             handshake.take_server(self._shapes.server((first, second), buffer[at : at + length]), frame, ts)
             return

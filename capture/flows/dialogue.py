@@ -7,6 +7,7 @@ from wirecover.capture.protocols.dns import DnsTcpReader
 from wirecover.capture.protocols.dtls import DtlsReader
 from wirecover.capture.protocols.messenger_bytes import FIRST_PAYLOADS, FirstPayload, messenger_signatures
 from wirecover.capture.protocols.quic import InitialReader
+from wirecover.capture.protocols.services import MAY_TURN_SECRET
 from wirecover.capture.protocols.stun_tcp import StunTcpReader
 from wirecover.capture.protocols.tls import HandshakeReader
 
@@ -47,6 +48,11 @@ class Dialogue:
         self.stun_software: str | None = None
         self.stun_attributes: frozenset[int] = frozenset()
         self.stun_frame: int | None = None
+
+    def begin_tls(self) -> None:
+        """TLS begins; a protocol that announced it (STARTTLS, CONNECT) stays the service."""
+        if self.service not in MAY_TURN_SECRET:
+            self.service = "tls"
 
     def note_payload(self, half: int, length: int, data: bytes) -> None:
         """Keep the beginning of one of the first payloads, for the byte patterns of messengers."""

@@ -132,7 +132,7 @@ class Dissector:
 
     def _read_tls(self, dialogue: Dialogue, piece: Piece, data: bytes) -> int | None:
         half = piece.half
-        dialogue.service = "tls"
+        dialogue.begin_tls()
         reader = dialogue.tls[half]
         if piece.flags & TLS_START or reader is None:
             if not piece.flags & TLS_START:
