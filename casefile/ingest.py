@@ -14,7 +14,7 @@ import secrets
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from hashlib import file_digest, sha256
 from pathlib import Path
@@ -275,7 +275,10 @@ def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
         yield
         connection.execute("COMMIT")
     except BaseException:
-        connection.execute("ROLLBACK")
+        with suppress(
+            duckdb.Error
+        ):  # a COMMIT that fails has rolled back by itself; its error is the one to see
+            connection.execute("ROLLBACK")
         raise
 
 

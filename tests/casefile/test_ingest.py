@@ -7,9 +7,12 @@ import sys
 import time
 from pathlib import Path
 
+import duckdb
 import pytest
 from fake_decode import decode, sha256_of, write_capture
 
+from wirecover.capture.manifest import Manifest
+from wirecover.capture.scope import Scope
 from wirecover.casefile.case import Case
 from wirecover.casefile.catalogue import open_catalogue
 from wirecover.casefile.errors import CaseBusyError, CaseError
@@ -220,6 +223,8 @@ import importlib, os, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 import fake_decode
+from wirecover.capture.manifest import Manifest
+from wirecover.capture.scope import Scope
 from wirecover.casefile.case import Case
 module, name, when = sys.argv[4:7]
 target = importlib.import_module(module)
@@ -302,3 +307,36 @@ def test_opening_a_case_of_300_exhibits_is_quick(tmp_path: Path) -> None:
             "SELECT count(*) FROM flows f LEFT JOIN tls_handshakes t USING (flow_id)"
         ).fetchall() == [(300,)]
     assert time.monotonic() - start < 3
+
+
+def test_a_catalogue_that_cannot_be_written_leaves_no_evidence(
+    case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*given: object, **named: object) -> str:
+        raise duckdb.IOException("IO Error: could not write: No space left on device")
+
+    monkeypatch.setattr("wirecover.casefile.ingest.append_act", full)
+    with pytest.raises(CaseError, match=r"a\.pcap: the disk is full; nothing of this capture was kept"):
+        case.ingest([write_capture(tmp_path / "a.pcap")], decoder=decode)
+    assert list((case.path / "evidence").iterdir()) == []
+    assert case.exhibits() == []
+    assert verify(case).holds
+
+
+def test_an_interrupted_run_cleans_up_and_is_logged(case: Case, tmp_path: Path) -> None:
+    def interrupted(path: Path, out: Path, scope: Scope) -> Manifest:
+        if path.name == "b.pcap":
+            (out / "flows.parquet").write_bytes(b"half")
+            raise KeyboardInterrupt
+        return decode(path, out, scope)
+
+    paths = [write_capture(tmp_path / "a.pcap"), write_capture(tmp_path / "b.pcap", "packets=9")]
+    with pytest.raises(KeyboardInterrupt):
+        case.ingest(paths, decoder=interrupted)
+    assert [one.name for one in case.exhibits()] == ["a.pcap"]
+    assert len(list((case.path / "evidence").iterdir())) == 1
+    with case.connect() as connection:
+        [(text,)] = connection.execute(
+            "SELECT arguments FROM custody_log ORDER BY seq DESC LIMIT 1"
+        ).fetchall()
+    assert json.loads(text)["stopped"] is True
