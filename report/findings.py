@@ -4,7 +4,7 @@ import dataclasses
 import json
 import math
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 import duckdb
@@ -97,12 +97,20 @@ def json_object(text: str | None) -> Mapping[str, Any]:
 
 
 def pairs(parameters: object) -> tuple[tuple[str, Value], ...]:
-    """Parameters (a mapping or a record) as sorted pairs; a list or table in them becomes its JSON."""
+    """Parameters (a mapping or a record) as sorted pairs: `outer.inner` for nested ones, JSON for a list."""
     if dataclasses.is_dataclass(parameters) and not isinstance(parameters, type):
         parameters = dataclasses.asdict(parameters)
     if not isinstance(parameters, Mapping):
         return ()
-    return tuple(sorted((str(name), _value(value)) for name, value in parameters.items()))
+    return tuple(sorted(_flat(parameters, "")))
+
+
+def _flat(parameters: Mapping[Any, object], prefix: str) -> Iterator[tuple[str, Value]]:
+    for name, value in parameters.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", _value(value)
 
 
 def _value(value: object) -> Value:

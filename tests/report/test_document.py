@@ -9,7 +9,7 @@ import pytest
 
 from wirecover.casefile.case import Case
 from wirecover.report.document import CaseSource, build, has_own_id, to_json
-from wirecover.report.findings import finite
+from wirecover.report.findings import finite, pairs
 from wirecover.report.model import ResultDocument
 
 HOUR, START = fake_case.HOUR, fake_case.START
@@ -120,6 +120,13 @@ def test_numbers_that_are_none_are_not_ratios() -> None:
     (finding,) = build(case, ()).findings
     assert (finding.likelihood_ratio, finding.score) == (None, None)
     assert finding.parameters == (("parameters", "not JSON"),)
+
+
+def test_nested_parameters_are_flat_and_sorted() -> None:
+    nested = {"z": [1, 2], "a": {"y": None, "b": {"c": True}}, "inf": float("inf")}
+    assert pairs(nested) == (("a.b.c", True), ("a.y", None), ("inf", "Infinity"), ("z", "[1, 2]"))
+    assert pairs(fake_case.Parameters()) == (("gap_s", 300.0), ("least_packets", 4))
+    assert pairs(None) == ()
 
 
 def test_applications_give_their_reasons(document: ResultDocument) -> None:
