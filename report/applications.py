@@ -7,8 +7,6 @@ import duckdb
 
 from wirecover.report.model import Application, Reason, Unidentified
 
-ROWS_KEPT: Final = 5_000
-"""Rows of (address, application) that enter the document, most bytes first; the rest are counted."""
 REASONS_KEPT: Final = 3
 """Reasons kept for each row: the strongest; all of them are in the case's app_evidence table."""
 
@@ -16,10 +14,7 @@ _APPLICATIONS: Final = """
     SELECT client_ip, app, count(*), sum(payload_up)::BIGINT, sum(payload_down)::BIGINT,
            epoch_ns(min(first_ts)), epoch_ns(max(last_ts)), coalesce(max(app_confidence), 0)
     FROM flows WHERE app IS NOT NULL GROUP BY client_ip, app
-    ORDER BY sum(payload_up + payload_down) DESC, client_ip, app LIMIT ?"""
-_APPLICATION_ROWS: Final = (
-    "SELECT count(*) FROM (SELECT DISTINCT client_ip, app FROM flows WHERE app IS NOT NULL)"
-)
+    ORDER BY sum(payload_up + payload_down) DESC, client_ip, app"""
 # The first frame in capture order: exhibits are ordered as they are labelled.
 _REASONS: Final = """
     WITH ordered AS (
@@ -54,14 +49,11 @@ _UNIDENTIFIED: Final = """
     FROM sorted GROUP BY reason ORDER BY bytes DESC, reason"""
 
 
-def read_applications(connection: duckdb.DuckDBPyConnection) -> tuple[tuple[Application, ...], int]:
-    """Applications by address, most payload first, and how many such rows the case holds."""
+def read_applications(connection: duckdb.DuckDBPyConnection) -> tuple[Application, ...]:
+    """Applications by address, most payload first."""
     reasons, counted = _read_reasons(connection)
-    rows = connection.execute(_APPLICATIONS, [ROWS_KEPT]).fetchall()
-    total = connection.execute(_APPLICATION_ROWS).fetchone()
-    assert total is not None  # an aggregate always gives one row
-    applications = tuple(Application(*(*row, reasons[row[:2]], counted.get(row[:2], 0))) for row in rows)
-    return applications, total[0]
+    rows = connection.execute(_APPLICATIONS).fetchall()
+    return tuple(Application(*(*row, reasons[row[:2]], counted.get(row[:2], 0))) for row in rows)
 
 
 def _read_reasons(

@@ -59,7 +59,6 @@ def _build(
     exhibits = read_exhibits(connection)
     figures = read_figures(connection)
     findings = read_findings(connection, exhibits)
-    applications, application_rows = read_applications(connection)
     custody = _read_acts(connection, exhibits)
     run = {pattern for act in custody if act.act == "analyze" for pattern in act.subjects}
     document = ResultDocument(
@@ -67,8 +66,7 @@ def _build(
         legal_basis=() if case.training else _read_authority(connection), tool=_tool(exhibits),
         latest_ns=max((exhibit.last_ns for exhibit in exhibits if exhibit.last_ns is not None), default=None),
         evidence_sha256=evidence_digest(exhibits), exhibits=exhibits, figures=figures,
-        applications=applications,
-        application_rows=application_rows, unidentified=read_unidentified(connection), findings=findings,
+        applications=read_applications(connection), unidentified=read_unidentified(connection), findings=findings,
         methods=describe_methods(registered, findings, run), timeline=read_timeline(connection, findings),
         heat=read_heat(connection), custody=custody, mandatory=mandatory(),
         no_content=no_content(), alternatives=alternatives(),

@@ -271,7 +271,6 @@ class ResultDocument:
     exhibits: tuple[Exhibit, ...]
     figures: Figures
     applications: tuple[Application, ...]
-    application_rows: int
     unidentified: tuple[Unidentified, ...]
     findings: tuple[Finding, ...]
     methods: tuple[Method, ...]

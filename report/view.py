@@ -258,7 +258,7 @@ def _applications(document: ResultDocument, words: Words) -> View:
     shown = document.applications[:APPLICATION_ROWS]
     return {
         "rows": [_application(one, words) for one in shown],
-        "cut": cut(words, len(shown), document.application_rows, "applications.csv"),
+        "cut": cut(words, len(shown), len(document.applications), "applications.csv"),
     }
 
 
