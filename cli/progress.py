@@ -48,6 +48,11 @@ class Progress:
         ended = self._sizes.get(event.path, 0) if event.outcome is not None else 0
         self._bar.update(self._task, advance=ended, what=self._words(event))
 
+    def refresh(self) -> None:
+        """Draw now; otherwise it is drawn ten times a second."""
+        if self._bar is not None:
+            self._bar.refresh()
+
     def _words(self, event: "IngestEvent") -> str:
         names = ", ".join(plain(path.name) for path in self._running[:2])
         return f"{event.number}/{event.total} {names}"

@@ -51,7 +51,7 @@ def tell(document: ResultDocument) -> None:
     """What was found, as the report says it."""
     print("\nWhat was found\n")
     for line in view(document, "en", attached(document)[1], typesetter())["summary"]:
-        print(f"  {plain(line)}")
+        print(f"  {plain(' '.join(line.split()))}")  # a report has thin and unbreakable spaces
     print("\nWho used which application\n")
     for one in document.applications[:SHOWN]:
         amount = f"{size(one.bytes_up)} sent, {size(one.bytes_down)} received"
@@ -59,8 +59,10 @@ def tell(document: ResultDocument) -> None:
     more(len(document.applications))
     patterns = Counter(f"{one.pattern}, {one.kind}" for one in document.findings)
     print("\nFindings: " + "; ".join(f"{number} {name}" for name, number in sorted(patterns.items())) + "\n")
-    for finding in document.findings[:SHOWN]:
-        print(f"  {finding.number}. {plain(finding.statement)}")
+    ordered = sorted(document.findings, key=lambda one: (one.kind == "fact", one.number))
+    for finding in ordered[:SHOWN]:
+        sentence = finding.statement if finding.kind != "fact" else finding.statement.partition(". ")[0] + "."
+        print(f"  {finding.number}. {plain(sentence)}")
     more(len(document.findings))
 
 
