@@ -55,7 +55,7 @@ class FileOutcome:
     reason: str = ""
     """One line: why it failed, or under which other name it is in the case."""
     damage: tuple[str, ...] = ()
-    """What could not be read, one line each."""
+    """What could not be read, or was odd, one line each. A capture that was read to its end is not damaged by it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,10 +198,8 @@ class Ingest:
         except (OSError, duckdb.Error) as error:
             reason = "the disk is full" if is_disk_full(error) else str(error).splitlines()[0]
             raise _nothing_kept(path, reason) from error
-        damage = tuple(manifest.damage)
-        return FileOutcome(
-            path, "damaged" if damage or not manifest.complete else "done", digest, damage=damage
-        )
+        status: Status = "done" if manifest.complete else "damaged"
+        return FileOutcome(path, status, digest, damage=tuple(manifest.damage))
 
     def _publish(self, connection: duckdb.DuckDBPyConnection, manifest: Manifest, partial: Path) -> None:
         """Rename, then one transaction: a folder without its row is no evidence, the reverse is a loss."""
