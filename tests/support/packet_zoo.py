@@ -1,4 +1,4 @@
-"""One frame of every kind the header decoder knows, crafted by scapy: what is inside is known from the crafting."""
+"""One frame of every kind the decoder knows, crafted by scapy: what is inside is known from the crafting."""
 
 import struct
 from dataclasses import dataclass

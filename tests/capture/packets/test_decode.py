@@ -138,8 +138,8 @@ def test_real_captures(capture: Path) -> None:
 
 
 # FAILS (open bug): decode_headers leaves more_fragments, seq, ack, ip_id, addresses, protocol of np.empty
-# rows as they were. fragment_packets (counts more_fragments of NOT_IP rows too) and duplicate_packets (hashes seq of
-# UDP rows) then differ from run to run.
+# rows as they were. fragment_packets (counts more_fragments of NOT_IP rows too) and duplicate_packets (hashes
+# seq of UDP rows) then differ from run to run.
 def test_a_row_depends_on_its_frame_alone() -> None:
     """Not on what the memory of the row held before, which is another packet's."""
     for specimen in ZOO:
