@@ -338,6 +338,9 @@ def _lists(rows: NDArray[Any], names: tuple[str, ...]) -> Iterator[tuple[Any, ..
 
 
 def _damage_line(kind: str, offset: int | None, frame: int | None, count: int, detail: str) -> str:
-    where = "" if frame is None else f", first in frame {frame}"
-    where += "" if offset is None else f", at offset {offset}"
-    return f"{kind}: {detail} ({count} x{where})"
+    """One line for people. The reader's entries have an offset, and say in words what was counted."""
+    places = [] if frame is None else [f"frame {frame}"]
+    if offset is not None:
+        return f"{kind}: {detail} ({', '.join([f'offset {offset}', *places])})"
+    times = "once" if count == 1 else f"{count} times"
+    return f"{kind}: {detail} ({', '.join([times, *(f'first in {place}' for place in places)])})"
