@@ -1,8 +1,8 @@
 """The plain twin of the header decoder: one frame, slices and `struct`, written from the RFCs.
 
 It shares no code with wirecover. A `View` is what is left of a frame behind the headers read so far; each
-layer is a function from a view to the next, so a tunnel is a call inside a call. Names of fields and numbers of
-statuses, reasons and tunnels are those of `capture/packets/record.py`, which is the contract.
+layer is a function from a view to the next, so a tunnel is a call inside a call. Names of fields and numbers
+of statuses, reasons and tunnels are those of `capture/packets/record.py`, which is the contract.
 """
 
 import struct

@@ -1,6 +1,7 @@
 """TCP delivery and the TLS record walk against a plain twin, over random and over telling segmentations."""
 
 import struct
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -35,7 +36,7 @@ def sent(stream: bytes, segments: list[Segment], first: int, *, syn: bool = True
 def cut_up(stream: bytes, cuts: list[int]) -> list[Segment]:
     places = sorted({0, len(stream), *(cut % (len(stream) + 1) for cut in cuts)})
     pieces = []
-    for start, stop in zip(places, places[1:], strict=False):
+    for start, stop in pairwise(places):
         pieces += [Segment(at, min(at + 1400, stop)) for at in range(start, stop, 1400)]
     return pieces
 
@@ -46,7 +47,7 @@ sequences = st.one_of(st.integers(1, 2**32 - 1), st.integers(2**32 - 4000, 2**32
 
 @st.composite
 def travels(draw: st.DrawFn) -> tuple[bytes, list[Segment], int]:
-    """A stream, the segments as they pass the recorder (late, twice, cut anew), and the first sequence number."""
+    """A stream, the segments as they pass the recorder (late, twice, cut anew), the first sequence number."""
     stream = tls_stream([(22, draw(st.integers(1, 600))), *draw(shapes)])
     segments = cut_up(stream, draw(st.lists(st.integers(0, 20000), max_size=25)))
     for place, offset in draw(st.lists(st.tuples(st.integers(0, 60), st.integers(0, 8)), max_size=8)):
@@ -133,7 +134,7 @@ def test_text_in_a_reset_is_no_stream() -> None:
 
 
 def lossy(size: int, lost: tuple[int, int], body: int) -> Followed:
-    """One record of `body` bytes and one of 40; segments `lost` (first, last) are missing; all is acknowledged."""
+    """Records of 20, `body` and 40 bytes; segments `lost` (first, last) are missing; all is acknowledged."""
     stream = tls_stream([(22, 20), (23, body), (23, 40)])
     line = Connection().open()
     first = line.up
@@ -182,7 +183,7 @@ def test_a_hold_that_is_full_gives_the_gap_up() -> None:
 
 # FAILS (open bug): finish() counts the gap but drops what is held behind it.
 def test_what_is_held_is_read_when_the_flow_ends() -> None:
-    """One direction recorded, one segment lost, few segments behind it: their records are evidence all the same."""
+    """One direction recorded, one segment lost, few segments behind it: their records are evidence too."""
     stream = tls_stream([(22, 20)]) + tls_stream([(23, 995)]) * 10
     line = Connection()
     first = line.up
@@ -276,7 +277,7 @@ def test_tls_may_start_later_in_a_stream() -> None:
 # FAILS (open bug): _is_new ignores rst; the first SYN's sequence stays, so the
 # second connection's bytes are all taken for retransmissions.
 def test_a_new_connection_on_a_refused_ones_ports_is_read() -> None:
-    """SYN, RST, and 2 s later the same ports with another initial sequence number: the second one is whole."""
+    """SYN, RST, and 2 s later the same ports with another first sequence number: the second one is whole."""
     stream = tls_stream([(22, 500), (22, 500)])
     line = Connection(up=4_000_000_000)
     line.segment(True, line.up, 0, SYN)
