@@ -52,7 +52,18 @@ CLIENTS = (
     Host("egon", 15, client=True, ipv6=True, role="stand-in for signal with dora"),
     Host("fay", 16, client=True, ipv6=False, role="stand-in for signal on her own; stand-in for whatsapp"),
     Host("gil", 17, client=True, ipv6=False, role="web visits and a TURN test, no messenger and no call"),
+    Host(
+        "ivo",
+        18,
+        client=True,
+        ipv6=False,
+        role="stand-in for signal with jule, who is not recorded; stand-in for whatsapp on his own",
+    ),
 )
+OUTSIDE = (
+    Host("jule", 70, client=False, ipv6=False, role="stand-in for signal with ivo, beyond the recorded line"),
+)
+"""Persons on the servers' side of the router: their traffic is in no capture."""
 SERVERS = (
     Host("resolver", 53, client=False, ipv6=False, role="DNS resolver (unbound)"),
     Host("xmpp", 20, client=False, ipv6=True, role="XMPP server (prosody)"),
@@ -61,7 +72,7 @@ SERVERS = (
     Host("signal", 50, client=False, ipv6=True, role="stand-in for a Signal server (websockets)"),
     Host("whatsapp", 60, client=False, ipv6=False, role="stand-in for a WhatsApp server (websockets)"),
 )
-HOSTS = {host.name: host for host in CLIENTS + SERVERS}
+HOSTS = {host.name: host for host in CLIENTS + OUTSIDE + SERVERS}
 
 XMPP_DOMAIN = "harbour.example"
 XMPP_NAME = "xmpp.harbour.example"

@@ -10,7 +10,19 @@ netem, so the delay between router and servers is made by `delay.py`, which pass
 import subprocess
 from pathlib import Path
 
-from lab.hosts import CLIENTS, HOSTS, LAN4, LAN6, ROUTER, SERVER_SWITCH, SERVERS, WAN4, WAN6, Host
+from lab.hosts import (
+    CLIENTS,
+    HOSTS,
+    LAN4,
+    LAN6,
+    OUTSIDE,
+    ROUTER,
+    SERVER_SWITCH,
+    SERVERS,
+    WAN4,
+    WAN6,
+    Host,
+)
 
 PREFIX = "wc-"
 LAN_BRIDGE = "br-lan"
@@ -67,7 +79,7 @@ class Network:
             run(*inside(ROUTER, "sysctl", "-qw", forwarding))
         for host in CLIENTS:
             self._attach(host, ROUTER, LAN_BRIDGE, f"{LAN4}1", f"{LAN6}1")
-        for host in SERVERS:
+        for host in OUTSIDE + SERVERS:
             self._attach(host, SERVER_SWITCH, "br-wan", f"{WAN4}1", f"{WAN6}1")
 
     def _namespace(self, name: str, *, ipv6: bool) -> None:

@@ -85,19 +85,22 @@ class Plan:
 
 
 def make_plan(seed: int, duration_s: float) -> Plan:
+    """Each pair and each lone writer draws times of their own: nobody's depend on those of another pair."""
     dice = random.Random(seed)
     messages: list[Message] = []
-    for service, pair, pause in (
-        ("xmpp", ("ada", "ben"), (6.0, 20.0)),
-        ("signal", ("dora", "egon"), (5.0, 18.0)),
+    for service, pair, mean_pause in (
+        ("xmpp", ("ada", "ben"), 90.0),
+        ("signal", ("dora", "egon"), 90.0),
+        ("signal", ("ivo", "jule"), 100.0),  # jule is beyond the router: only ivo's side is recorded
     ):
-        messages += _conversation(dice, duration_s, service, pair, pause)
-    for service, sender, recipient, mean_gap in (
-        ("xmpp", "cleo", "erik", 11.0),  # erik never comes online: prosody keeps these
-        ("signal", "fay", "hana", 12.0),  # hana neither
-        ("whatsapp", "cleo", "fay", 30.0),
+        messages += _conversations(dice, duration_s, service, pair, mean_pause)
+    for service, sender, recipient, mean_pause in (
+        ("xmpp", "cleo", "erik", 80.0),  # erik never comes online: prosody keeps these
+        ("signal", "fay", "hana", 80.0),  # hana neither
+        ("whatsapp", "cleo", "fay", 80.0),
+        ("whatsapp", "ivo", "hana", 80.0),
     ):
-        messages += _monologue(dice, duration_s, service, (sender, recipient), mean_gap)
+        messages += _monologue(dice, duration_s, service, (sender, recipient), mean_pause)
     attachment_times = [duration_s * 0.3, duration_s * 0.7]
     for number, at_s in enumerate(attachment_times):
         pair = ("dora", "egon") if number % 2 == 0 else ("egon", "dora")
@@ -118,35 +121,52 @@ def _size(dice: random.Random) -> int:
     return min(600, max(4, round(dice.lognormvariate(3.7, 0.8))))
 
 
-def _conversation(
-    dice: random.Random, duration_s: float, service: str, pair: tuple[str, str], pause: tuple[float, float]
+def _first(dice: random.Random, duration_s: float) -> float:
+    """When somebody begins to write: not all at once after joining, unless the run is a short try."""
+    return LATEST_JOIN_S + dice.uniform(2, max(6, duration_s * 0.05))
+
+
+def _pause(dice: random.Random, mean_s: float) -> float:
+    """Between two conversations: often short, now and then several minutes."""
+    return 15 + dice.expovariate(1 / (mean_s - 15))
+
+
+def _conversations(
+    dice: random.Random, duration_s: float, service: str, pair: tuple[str, str], mean_pause: float
 ) -> list[Message]:
-    """Exchanges: one writes, the other reads, types and answers, perhaps a few times; then a pause."""
+    """One writes, the other reads, types and answers; some write twice in a row; then a pause."""
     messages: list[Message] = []
-    at_s = LATEST_JOIN_S + dice.uniform(2, 6)
-    while at_s < duration_s - QUIET_END_S - 4:
+    at_s = _first(dice, duration_s)
+    while at_s < duration_s - QUIET_END_S:
         sender, recipient = pair if dice.random() < 0.6 else pair[::-1]
-        for _ in range(dice.choice((2, 2, 3, 4))):
+        for _ in range(dice.choice((2, 3, 4, 5, 6, 8, 11))):
             if at_s >= duration_s - QUIET_END_S:
                 break
             name = f"{service}-{'-'.join(pair)}-{len(messages):02d}"
             messages.append(Message(name, service, sender, recipient, "text", round(at_s, 3), _size(dice)))
-            sender, recipient = recipient, sender
-            at_s += dice.uniform(1.4, 5.0)
-        at_s += dice.uniform(*pause)
+            if dice.random() < 0.25:
+                at_s += dice.uniform(1.5, 4.0)
+            else:
+                sender, recipient = recipient, sender
+                at_s += min(25.0, max(1.5, dice.lognormvariate(1.6, 0.6)))  # median 5 s
+        at_s += _pause(dice, mean_pause)
     return messages
 
 
 def _monologue(
-    dice: random.Random, duration_s: float, service: str, pair: tuple[str, str], mean_gap: float
+    dice: random.Random, duration_s: float, service: str, pair: tuple[str, str], mean_pause: float
 ) -> list[Message]:
-    """Somebody who writes at times of their own, with at least 1.5 s between messages."""
+    """Somebody who writes a few lines at a time, at times of their own, and gets no answer."""
     messages: list[Message] = []
-    at_s = LATEST_JOIN_S + dice.uniform(1, 5)
+    at_s = _first(dice, duration_s)
     while at_s < duration_s - QUIET_END_S:
-        name = f"{service}-{'-'.join(pair)}-{len(messages):02d}"
-        messages.append(Message(name, service, *pair, "text", round(at_s, 3), _size(dice)))
-        at_s += 1.5 + dice.expovariate(1 / (mean_gap - 1.5))
+        for _ in range(dice.choice((1, 1, 2, 3, 4))):
+            if at_s >= duration_s - QUIET_END_S:
+                break
+            name = f"{service}-{'-'.join(pair)}-{len(messages):02d}"
+            messages.append(Message(name, service, *pair, "text", round(at_s, 3), _size(dice)))
+            at_s += dice.uniform(1.5, 9.0)
+        at_s += _pause(dice, mean_pause)
     return messages
 
 
@@ -156,11 +176,11 @@ def _accounts(dice: random.Random) -> tuple[Account, ...]:
     accounts = [
         Account(name, "xmpp", round(dice.uniform(0.5, 4), 3), settings) for name, settings in xmpp.items()
     ]
-    for name in ("dora", "egon", "fay"):
+    for name in ("dora", "egon", "fay", "ivo", "jule"):
         accounts.append(
             Account(name, "signal", round(dice.uniform(0.5, 4), 3), {"keepalive_s": 30, "pad": 160})
         )
-    for name in ("cleo", "fay"):
+    for name in ("cleo", "fay", "ivo"):
         accounts.append(
             Account(name, "whatsapp", round(dice.uniform(0.5, 4), 3), {"keepalive_s": 20, "pad": 16})
         )

@@ -19,7 +19,7 @@ from typing import Any
 
 from lab import pcapng, truth
 from lab.certificates import Authority
-from lab.hosts import CLIENTS, ROUTER
+from lab.hosts import CLIENTS, OUTSIDE, ROUTER
 from lab.network import LAN_BRIDGE, Network
 from lab.plan import Plan, make_plan
 from lab.recorder import Recorder
@@ -36,7 +36,7 @@ def main() -> None:
     arguments.add_argument("--out", type=Path, required=True)
     arguments.add_argument("--name", default="harbour-xmpp-turn-h3")
     arguments.add_argument("--seed", type=int, default=20261122)
-    arguments.add_argument("--seconds", type=float, default=240.0)
+    arguments.add_argument("--seconds", type=float, default=1500.0)
     arguments.add_argument(
         "--keep", action="store_true", help="keep the run's folder (logs, keys) and say where"
     )
@@ -118,7 +118,7 @@ class Run:
             host.name: services.run_python(
                 host.name, "lab.person", host.name, str(self._folder), str(start_ns)
             )
-            for host in CLIENTS
+            for host in CLIENTS + OUTSIDE
         }
         deadline = time.monotonic() + self._plan.duration_s + 40
         while any(process.poll() is None for process in people.values()):

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from lab.hosts import HOSTS, STAND_INS, TURN_REALM
+from lab.hosts import HOSTS, OUTSIDE, STAND_INS, TURN_REALM
 from lab.plan import Call, Plan
 from lab.services import Server
 
@@ -49,9 +49,10 @@ def build(plan: Plan, rows: list[Row], servers: Iterable[Server], queries: Path)
 
 def _endpoint(name: str) -> Row:
     host = HOSTS[name]
+    side = "outside" if host in OUTSIDE else "client" if host.client else "server"
     return {
         "name": name,
-        "side": "client" if host.client else "server",
+        "side": side,
         "ipv4": host.ipv4_address,
         "ipv6": host.ipv6_address,
         "mac": host.mac,
