@@ -323,7 +323,7 @@ def test_a_hundred_thousand_flows_are_those_of_a_dict() -> None:
 
 def test_a_full_table_ends_flows_early_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tracker_module, "MAX_SLOTS", 256)
-    keys, frames = many(2000, 0)
+    _, frames = many(2000, 0)
     found = follow(frames, slots=64)
     assert len(found.flows) == 2000
     assert sum(flow["packets_up"] for flow in found.flows) == 2000
