@@ -6,12 +6,13 @@
 #   make check         format, lint, types, import contracts, tests
 #   make bench         speed and memory beside openssl, tshark and ndpiReader
 #   make conformance   agreement with what other tools published about a corpus of captures
+#   make docs          write into README.md and docs/ what their commands print now
 #   make lock          write the lock files anew
 #   make clean
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow check lint types contracts format bench conformance lock clean force
+.PHONY: help setup demo test test-slow check lint types contracts format bench docs conformance lock clean force
 
 VENV := .venv
 ifeq ($(OS),Windows_NT)
@@ -95,6 +96,10 @@ bench: setup
 conformance: setup
 	@if [ -f $(CONFORMANCE) ]; then $(PY) $(CONFORMANCE) $(CORPUS) --tool $(abspath $(BIN))/wirecover; \
 	else echo "make conformance: $(CONFORMANCE) is not there (set CONFORMANCE and CORPUS)" >&2; exit 1; fi
+
+docs: setup
+	$(PY) tests/support/query_table.py README.md
+	$(PY) tests/support/console.py README.md docs/*.md
 
 # The lock files hold versions and hashes only: no index, no path.
 LOCK := pip compile --quiet --universal --fork-strategy fewest --python-version 3.11 --generate-hashes \
