@@ -7,6 +7,7 @@
 --   * times are TIMESTAMP_NS, UTC; ids are BIGINT; addresses are text in canonical form;
 --   * every table, view and column has a COMMENT; a test holds the views against capture/tables.py;
 --   * tables that analyses fill (findings, events, calls, ...) are declared in derived.py and made by schema.py.
+--   * flow_pairs and flow_sightings stand on the views before them: they say which flows several exhibits recorded.
 
 -- section 1: views over the evidence --------------------------------------------------------------------------
 
@@ -293,6 +294,160 @@ COMMENT ON COLUMN app_evidence.kind IS 'Kind of evidence: sni, dns, certificate,
 COMMENT ON COLUMN app_evidence.value IS 'What was seen';
 COMMENT ON COLUMN app_evidence.frame IS 'Frame where it was seen';
 COMMENT ON COLUMN app_evidence.confidence IS 'Confidence of the rule, integer percent';
+
+-- One conversation in several exhibits. Two flows of different exhibits are one conversation when their five-tuples
+-- are the same (community_id: whoever is called the client) and
+--   1. the exhibits were recorded at the same time: they overlap by the tolerance or more, or by half of the shorter
+--      one. The files of a rotated series do not: a flow cut between two of them has two parts, and both count;
+--   2. the flows overlap likewise, or begin or end at most the tolerance apart (short flows, clocks that differ).
+-- The tolerance is 2 s. SET VARIABLE clock_tolerance_ns = ... changes it for one connection; analyses do, by their
+-- parameter. Of each pair the flow with more packets is preferred (then the smaller capture_id). A flow counts when
+-- each flow that is preferred to it gives way to yet another one, as the middle part of three files may; no two flows
+-- that count are a pair. Rounds are bounded: a longer chain, which only a made-up case has, ends with flows that do
+-- not count, and never with one that counts twice.
+-- Sums are HUGEINT: a crafted time stamp must not make every question fail.
+CREATE OR REPLACE VIEW flow_pairs AS
+WITH RECURSIVE clocks AS (
+    SELECT coalesce(getvariable('clock_tolerance_ns')::BIGINT, 2000000000)::HUGEINT AS tolerance
+),
+spans AS (
+    SELECT capture_id, epoch_ns(first_ts)::HUGEINT AS first_ns, epoch_ns(last_ts)::HUGEINT AS last_ns FROM captures
+),
+together AS (
+    SELECT a.capture_id, b.capture_id AS other_capture_id
+    FROM spans a JOIN spans b ON a.capture_id <> b.capture_id CROSS JOIN clocks
+    WHERE least(a.last_ns, b.last_ns) - greatest(a.first_ns, b.first_ns)
+          >= least(tolerance, least(a.last_ns - a.first_ns, b.last_ns - b.first_ns) // 2)
+),
+shown AS (
+    SELECT flow_id, capture_id, transport, community_id, epoch_ns(first_ts)::HUGEINT AS first_ns,
+           epoch_ns(last_ts)::HUGEINT AS last_ns, coalesce(packets_up, 0) + coalesce(packets_down, 0) AS packets
+    FROM flows
+    WHERE community_id IS NOT NULL AND first_ts IS NOT NULL AND last_ts IS NOT NULL
+      AND capture_id IN (SELECT capture_id FROM together)
+),
+reached AS (
+    SELECT *, max(last_ns) OVER (PARTITION BY transport, community_id ORDER BY first_ns, flow_id
+                                 ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before_ns
+    FROM shown
+),
+-- only flows of one unbroken stretch of time are compared: a five-tuple used all day does not cost its square
+placed AS (
+    SELECT *, sum(CASE WHEN first_ns - before_ns <= (SELECT tolerance FROM clocks) THEN 0 ELSE 1 END)
+                  OVER (PARTITION BY transport, community_id ORDER BY first_ns, flow_id) AS stretch
+    FROM reached
+),
+pairs AS MATERIALIZED (
+    SELECT a.flow_id, a.capture_id, a.packets, b.flow_id AS other_flow_id, b.capture_id AS other_capture_id,
+           b.packets AS other_packets, b.first_ns - tolerance AS from_ns, b.last_ns + tolerance AS to_ns,
+           (a.packets, -a.capture_id, -a.flow_id) > (b.packets, -b.capture_id, -b.flow_id) AS preferred
+    FROM placed a
+    JOIN placed b ON b.transport = a.transport AND b.community_id = a.community_id AND b.stretch = a.stretch
+                 AND b.capture_id <> a.capture_id
+    JOIN together t ON t.capture_id = a.capture_id AND t.other_capture_id = b.capture_id
+    CROSS JOIN clocks
+    WHERE abs(a.first_ns - b.first_ns) <= tolerance OR abs(a.last_ns - b.last_ns) <= tolerance
+       OR least(a.last_ns, b.last_ns) - greatest(a.first_ns, b.first_ns)
+          >= least(tolerance, least(a.last_ns - a.first_ns, b.last_ns - b.first_ns) // 2)
+),
+-- counted: NULL until the flows that are preferred to this one are decided
+rounds AS (
+    SELECT flow_id, CASE WHEN bool_and(preferred) THEN true END AS counted, 0 AS round FROM pairs GROUP BY flow_id
+    UNION ALL
+    SELECT r.flow_id,
+           CASE WHEN r.counted IS NOT NULL THEN r.counted
+                WHEN bool_or(o.counted) THEN false
+                WHEN count(*) = count(o.counted) THEN true END,
+           r.round + 1
+    FROM rounds r JOIN pairs p ON p.flow_id = r.flow_id AND (r.counted IS NOT NULL OR NOT p.preferred)
+    JOIN rounds o ON o.flow_id = p.other_flow_id
+    WHERE r.round < 40 AND EXISTS (SELECT 1 FROM rounds u WHERE u.counted IS NULL)
+    GROUP BY r.flow_id, r.counted, r.round
+),
+decided AS (
+    SELECT flow_id, coalesce(arg_max(counted, round) FILTER (counted IS NOT NULL), false) AS counted
+    FROM rounds GROUP BY flow_id
+)
+SELECT p.flow_id, p.capture_id, p.packets, d.counted, p.other_flow_id, p.other_capture_id, p.other_packets,
+       o.counted AS other_counted, NOT d.counted AND (o.counted OR NOT p.preferred) AS yields,
+       make_timestamp_ns(greatest(p.from_ns, -9223372036854775806)::BIGINT) AS from_ts,
+       make_timestamp_ns(least(p.to_ns, 9223372036854775806)::BIGINT) AS to_ts
+FROM pairs p JOIN decided d ON d.flow_id = p.flow_id JOIN decided o ON o.flow_id = p.other_flow_id;
+COMMENT ON VIEW flow_pairs IS 'One flow and another exhibit''s record of the same conversation; each pair stands both ways';
+COMMENT ON COLUMN flow_pairs.flow_id IS 'Flow';
+COMMENT ON COLUMN flow_pairs.capture_id IS 'Exhibit of the flow';
+COMMENT ON COLUMN flow_pairs.packets IS 'Packets of the flow';
+COMMENT ON COLUMN flow_pairs.counted IS 'True when the flow counts, as in flow_sightings';
+COMMENT ON COLUMN flow_pairs.other_flow_id IS 'The other flow: same five-tuple, same time, other exhibit';
+COMMENT ON COLUMN flow_pairs.other_capture_id IS 'Exhibit of the other flow';
+COMMENT ON COLUMN flow_pairs.other_packets IS 'Packets of the other flow';
+COMMENT ON COLUMN flow_pairs.other_counted IS 'True when the other flow counts';
+COMMENT ON COLUMN flow_pairs.yields IS 'True: packets of this flow from from_ts to to_ts do not count, the other shows that time';
+COMMENT ON COLUMN flow_pairs.from_ts IS 'First packet of the other flow less the tolerance, UTC';
+COMMENT ON COLUMN flow_pairs.to_ts IS 'Last packet of the other flow and the tolerance, UTC';
+
+CREATE OR REPLACE VIEW flow_sightings AS
+WITH others AS (
+    SELECT p.flow_id, any_value(p.counted) AS counted, count(DISTINCT p.other_capture_id) + 1 AS exhibits,
+           arg_min(p.other_flow_id, (-p.other_packets, p.other_capture_id, p.other_flow_id))
+               FILTER (p.other_counted) AS counted_flow_id,
+           -- the record with the surest label lends it to those that missed the reasons
+           arg_max({'app': f.app, 'confidence': f.app_confidence},
+                   (coalesce(f.app_confidence, 0), p.other_packets, -p.other_flow_id))
+               FILTER (f.app IS NOT NULL) AS label,
+           arg_max(f.service, (p.other_packets, -p.other_flow_id)) FILTER (f.service IS NOT NULL) AS service
+    FROM flow_pairs p JOIN flows f ON f.flow_id = p.other_flow_id
+    GROUP BY p.flow_id
+),
+told AS (
+    SELECT f.*, coalesce(o.counted, true) AS counted, coalesce(o.exhibits, 1) AS exhibits, o.counted_flow_id,
+           o.service AS other_service, o.label.app AS other_app, o.label.confidence AS other_confidence,
+           o.label.app IS NOT NULL
+           AND (f.app IS NULL OR coalesce(o.label.confidence, 0) > coalesce(f.app_confidence, 0)) AS lent
+    FROM flows f LEFT JOIN others o ON o.flow_id = f.flow_id
+)
+SELECT flow_id, capture_id, flow_no, transport, client_ip, client_port, server_ip, server_port, client_by, first_frame,
+       last_frame, first_ts, last_ts, packets_up, packets_down, bytes_up, bytes_down, payload_up, payload_down,
+       syn_seen, fin_seen, rst_seen, rtt_us, retransmits, missing_bytes, vlan, tunnel, community_id,
+       coalesce(service, other_service) AS service, CASE WHEN lent THEN other_app ELSE app END AS app,
+       CASE WHEN lent THEN other_confidence ELSE app_confidence END AS app_confidence, counted,
+       CASE WHEN counted THEN flow_id ELSE coalesce(counted_flow_id, flow_id) END AS conversation_id, exhibits
+FROM told;
+COMMENT ON VIEW flow_sightings IS 'One flow as one exhibit shows it, and whether it counts; else as flows. Sum over counted rows';
+COMMENT ON COLUMN flow_sightings.flow_id IS 'Flow, unique in the case: first 36 bits of the hash of the exhibit, then flow_no';
+COMMENT ON COLUMN flow_sightings.capture_id IS 'Exhibit';
+COMMENT ON COLUMN flow_sightings.flow_no IS 'Number of the flow in its exhibit, from 0, by first frame';
+COMMENT ON COLUMN flow_sightings.transport IS 'tcp, udp, sctp, icmp, ...';
+COMMENT ON COLUMN flow_sightings.client_ip IS 'Address of the client';
+COMMENT ON COLUMN flow_sightings.client_port IS 'Port of the client; NULL where the transport has none';
+COMMENT ON COLUMN flow_sightings.server_ip IS 'Address of the server';
+COMMENT ON COLUMN flow_sightings.server_port IS 'Port of the server; NULL where the transport has none';
+COMMENT ON COLUMN flow_sightings.client_by IS 'Why this side is called the client: SYN, ClientHello, port or first packet';
+COMMENT ON COLUMN flow_sightings.first_frame IS 'First frame, from 1';
+COMMENT ON COLUMN flow_sightings.last_frame IS 'Last frame';
+COMMENT ON COLUMN flow_sightings.first_ts IS 'Earliest packet, UTC';
+COMMENT ON COLUMN flow_sightings.last_ts IS 'Latest packet, UTC';
+COMMENT ON COLUMN flow_sightings.packets_up IS 'Packets from client to server';
+COMMENT ON COLUMN flow_sightings.packets_down IS 'Packets from server to client';
+COMMENT ON COLUMN flow_sightings.bytes_up IS 'Bytes on the wire from client to server, headers included';
+COMMENT ON COLUMN flow_sightings.bytes_down IS 'Bytes on the wire from server to client, headers included';
+COMMENT ON COLUMN flow_sightings.payload_up IS 'Transport payload bytes from client to server';
+COMMENT ON COLUMN flow_sightings.payload_down IS 'Transport payload bytes from server to client';
+COMMENT ON COLUMN flow_sightings.syn_seen IS 'True when a TCP SYN was seen, so that the start of the flow is in the capture';
+COMMENT ON COLUMN flow_sightings.fin_seen IS 'True when a TCP FIN was seen';
+COMMENT ON COLUMN flow_sightings.rst_seen IS 'True when a TCP RST was seen';
+COMMENT ON COLUMN flow_sightings.rtt_us IS 'Round-trip time of the TCP handshake in microseconds; NULL when not seen';
+COMMENT ON COLUMN flow_sightings.retransmits IS 'TCP segments that repeat bytes sent before';
+COMMENT ON COLUMN flow_sightings.missing_bytes IS 'TCP bytes that were sent but are not in the capture';
+COMMENT ON COLUMN flow_sightings.vlan IS 'VLAN identifier of the outermost tag; NULL when untagged';
+COMMENT ON COLUMN flow_sightings.tunnel IS 'Tunnel the flow was found in; NULL when none';
+COMMENT ON COLUMN flow_sightings.community_id IS 'Community ID v1 of the five-tuple, as other tools print it';
+COMMENT ON COLUMN flow_sightings.service IS 'As in flows; where this exhibit does not tell it, as another exhibit shows it';
+COMMENT ON COLUMN flow_sightings.app IS 'Application: the surest label that any exhibit''s record of the conversation has';
+COMMENT ON COLUMN flow_sightings.app_confidence IS 'Confidence of that label, integer percent';
+COMMENT ON COLUMN flow_sightings.counted IS 'False: another exhibit recorded the same conversation with more packets, and that one counts';
+COMMENT ON COLUMN flow_sightings.conversation_id IS 'flow_id of the record that counts: this one, or that of another exhibit';
+COMMENT ON COLUMN flow_sightings.exhibits IS 'Exhibits that recorded this flow, this one included';
 
 -- section 2: what the case itself keeps ------------------------------------------------------------------------
 

@@ -22,6 +22,8 @@ COLUMNS = (
 )
 # Columns that scripts and the conformance check rely on, and that no Parquet column gives.
 ADDED = {"captures": {"ingested_at"}}
+VIEWS = ("flow_pairs", "flow_sightings")
+"""Views over other views."""
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +71,7 @@ def test_everything_has_a_comment(catalogue: duckdb.DuckDBPyConnection) -> None:
 
 def test_the_names_of_the_design_are_there(catalogue: duckdb.DuckDBPyConnection) -> None:
     names = {row[0] for row in catalogue.execute("SHOW TABLES").fetchall()}
-    assert names == {*TABLES, *DERIVED, "exhibits", "authority", "custody_log"}
+    assert names == {*TABLES, *DERIVED, *VIEWS, "exhibits", "authority", "custody_log"}
 
 
 def test_an_unknown_arrow_type_is_a_programming_error() -> None:
