@@ -76,8 +76,8 @@ CLOCK = {"casefile/case.py", "casefile/custody.py"}
 """May ask for the time: acts in the custody log and `ingested_at` have one, and take it from a clock that can
 be set."""
 CHANCE = {"capture/flows/tracker.py", "casefile/case.py", "casefile/ingest.py"}
-"""May draw at random what no result holds: the seed of the flow table's hash (so that no capture can be crafted to
-fill one bucket), and names of temporary folders."""
+"""May draw at random what no result holds: the seed of the flow table's hash (so that no capture can be
+crafted to fill one bucket), and names of temporary folders."""
 
 
 def modules() -> list[Path]:
