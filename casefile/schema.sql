@@ -337,15 +337,18 @@ placed AS (
                   OVER (PARTITION BY transport, community_id ORDER BY first_ns, flow_id) AS stretch
     FROM reached
 ),
+-- each flow with every exhibit in which it may stand again; kept, lest all files of a series meet all of another
+sought AS MATERIALIZED (
+    SELECT a.*, t.other_capture_id, tolerance
+    FROM placed a JOIN together t ON t.capture_id = a.capture_id CROSS JOIN clocks
+),
 pairs AS MATERIALIZED (
     SELECT a.flow_id, a.capture_id, a.packets, b.flow_id AS other_flow_id, b.capture_id AS other_capture_id,
            b.packets AS other_packets, b.first_ns - tolerance AS from_ns, b.last_ns + tolerance AS to_ns,
            (a.packets, -a.capture_id, -a.flow_id) > (b.packets, -b.capture_id, -b.flow_id) AS preferred
-    FROM placed a
+    FROM sought a
     JOIN placed b ON b.transport = a.transport AND b.community_id = a.community_id AND b.stretch = a.stretch
-                 AND b.capture_id <> a.capture_id
-    JOIN together t ON t.capture_id = a.capture_id AND t.other_capture_id = b.capture_id
-    CROSS JOIN clocks
+                 AND b.capture_id = a.other_capture_id
     WHERE abs(a.first_ns - b.first_ns) <= tolerance OR abs(a.last_ns - b.last_ns) <= tolerance
        OR least(a.last_ns, b.last_ns) - greatest(a.first_ns, b.first_ns)
           >= least(tolerance, least(a.last_ns - a.first_ns, b.last_ns - b.first_ns) // 2)
