@@ -5,7 +5,6 @@ cases; whoever calls it names the folder and moves it into place. It may run on 
 only a manifest comes out.
 """
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,27 +12,22 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from wirecover.capture.apps.matcher import FlowFacts, RuleSet, load_rules
+from wirecover.capture.apps.matcher import RuleSet, load_rules
 from wirecover.capture.apps.sockets import labels_by_socket
 from wirecover.capture.evidence import EvidenceWriter
 from wirecover.capture.files.reader import CaptureReader
-from wirecover.capture.flows.dialogue import Dialogue
-from wirecover.capture.flows.dissector import Dissector, Piece
-from wirecover.capture.flows.endpoints import address_text
-from wirecover.capture.flows.handshake import Handshake
+from wirecover.capture.flows.conversations import Conversations
 from wirecover.capture.flows.labelled import LabelledFlows
+from wirecover.capture.flows.labels import Labeller, shared_sockets
 from wirecover.capture.flows.ledger import Ledger
 from wirecover.capture.flows.names import NameBook
 from wirecover.capture.flows.rows import FlowRows
-from wirecover.capture.flows.shapes import ShapeBook, plain_name
-from wirecover.capture.flows.state import IS_UDP, OTHER, POOLED
 from wirecover.capture.flows.table import DUPLICATES, FRAGMENTS_LOST, OUT_OF_ORDER
 from wirecover.capture.flows.tracker import FlowTracker, Step
 from wirecover.capture.identifiers import MAX_FLOWS, capture_id, flow_base
 from wirecover.capture.manifest import Manifest
 from wirecover.capture.packets.decode import decode_batch
 from wirecover.capture.packets.record import FRAGMENT, MALFORMED, NOT_IP, REASONS, UNKNOWN_LINK, link_name
-from wirecover.capture.protocols.services import CLEARTEXT
 from wirecover.capture.scope import EVERYTHING, Scope
 from wirecover.capture.tables import PACKETS
 from wirecover.capture.version import tool_version
@@ -74,9 +68,8 @@ class Decoding:
         self._tracker = FlowTracker()
         self._names = NameBook()
         self._ledger = Ledger()
-        self._dissector = Dissector(evidence, self._names, self._ledger)
-        self._dialogues: dict[int, Dialogue] = {}
-        self._shapes = ShapeBook()
+        self._conversations = Conversations(self._tracker, evidence, self._names, self._ledger)
+        self._labeller = Labeller(rules, self._conversations, evidence)
         self._held: list[LabelledFlows] = []
         self._packets = 0
         self._truncated = 0
@@ -102,7 +95,7 @@ class Decoding:
             return
         self._count(rows, batch, links)
         for step in self._tracker.follow(rows, batch.buffer):
-            self._parse(rows, batch.buffer, step)
+            self._conversations.read(rows, batch.buffer, step)
             self._tracker.orient(rows, step)
             self._write_packets(rows, step)
             self._write_flows(step.finished)
@@ -143,78 +136,6 @@ class Decoding:
                 count=int(np.count_nonzero(status == UNKNOWN_LINK)),
             )  # fmt: skip
 
-    # ---- candidates --------------------------------------------------------------------------------------
-
-    def _take_hello(self, hello: tuple[Any, ...], packet: Any, buffer: memoryview) -> None:
-        """A regular hello: the parser reads the first of each shape only."""
-        slot, half, server, at, length, sni_at, sni_length, first, second, _ = hello
-        frame, ts = int(packet["frame"]), int(packet["ts"])
-        dialogue = self._dialogues.get(slot) or self._open(slot, packet)
-        handshake = dialogue.handshake
-        if handshake is None:
-            handshake = dialogue.handshake = Handshake("tcp")
-        dialogue.begin_tls()
-        if server:
-            handshake.take_server(self._shapes.server((first, second), buffer[at : at + length]), frame, ts)
-            return
-        facts = self._shapes.client((first, second), buffer[at : at + length])
-        sni = plain_name(bytes(buffer[sni_at : sni_at + sni_length])) if sni_length else None
-        handshake.take_client(facts, sni, frame, ts)
-        dialogue.client_half = half
-        for problem in facts.problems:
-            self._ledger.note("odd-tls", problem, frame)
-
-    def _open(self, slot: int, packet: Any) -> Dialogue:
-        """The dialogue of a flow that has its first bytes for the parsers in `packet`."""
-        dialogue = self._dialogues[slot] = Dialogue(slot, int(self._tracker.flows[slot]["flow_no"]))
-        if self._names.any_learnt:
-            version = int(packet["ip_version"])
-            source = address_text(version, int(packet["src_hi"]), int(packet["src_lo"]))
-            target = address_text(version, int(packet["dst_hi"]), int(packet["dst_lo"]))
-            dialogue.dns_names = self._names.asked(source, target) or self._names.asked(target, source)
-        return dialogue
-
-    def _parse(self, rows: NDArray[Any], buffer: NDArray[np.uint8], step: Step) -> None:
-        """Show the step's hellos and candidate bytes to the parsers, in packet order."""
-        plain, copied = memoryview(buffer), memoryview(step.copies)  # type: ignore[arg-type]
-        hellos = _lists(step.hellos, ("slot", "half", "server", "at", "length", "sni_at", "sni_length", "first", "second", "packet"))
-        pieces = _lists(step.candidates, ("slot", "at", "length", "half", "flags", "packet"))
-        waiting = next(hellos, None)
-        for slot, at, length, half, flags, number in pieces:
-            while waiting is not None and waiting[-1] <= number:
-                self._take_hello(waiting, rows[waiting[-1]], plain)
-                waiting = next(hellos, None)
-            packet = rows[number]
-            dialogue = self._dialogues.get(slot) or self._open(slot, packet)
-            piece = Piece(half, flags, packet)
-            data = bytes((copied if flags & POOLED else plain)[at : at + length])
-            if flags & IS_UDP:
-                self._read_udp(dialogue, piece, data)
-            else:
-                self._read_tcp(dialogue, piece, data)
-        while waiting is not None:
-            self._take_hello(waiting, rows[waiting[-1]], plain)
-            waiting = next(hellos, None)
-
-    def _read_tcp(self, dialogue: Dialogue, piece: Piece, data: bytes) -> None:
-        want = self._dissector.read_tcp(dialogue, piece, data)
-        if want is not None:
-            self._tracker.halves[2 * dialogue.slot + piece.half]["want"] = want
-        self._hush(dialogue)
-
-    def _read_udp(self, dialogue: Dialogue, piece: Piece, data: bytes) -> None:
-        if self._dissector.read_udp(dialogue, piece, data) is False:
-            for half in (0, 1):
-                self._tracker.halves[2 * dialogue.slot + half]["mode"] = OTHER
-        if dialogue.client_half is not None:
-            self._tracker.flows[dialogue.slot]["hello_half"] = dialogue.client_half
-        self._hush(dialogue)
-
-    def _hush(self, dialogue: Dialogue) -> None:
-        """Of a recognised cleartext service no payload rows are kept, and no more bytes shown than it needs."""
-        if dialogue.service in CLEARTEXT:
-            self._tracker.flows[dialogue.slot]["quiet"] = 1
-
     # ---- rows --------------------------------------------------------------------------------------------
 
     def _write_packets(self, rows: NDArray[Any], step: Step) -> None:
@@ -238,10 +159,10 @@ class Decoding:
         if not len(finished):
             return
         self._tracker.settle(finished)
-        shared = np.array([self._may_share(slot) for slot in finished.tolist()], np.bool_)
+        shared = shared_sockets(finished, self._tracker.flows["protocol"][finished], self._conversations)
         for slots, held in ((finished[~shared], False), (finished[shared], True)):
             if len(slots):
-                batch = self._label(slots)
+                batch = self._labeller.label(FlowRows(self._tracker.flows, self._tracker.halves, slots))
                 if held:
                     self._held.append(batch)
                 else:
@@ -249,33 +170,6 @@ class Decoding:
         self._tracker.release(finished)
         if sum(len(batch.rows) for batch in self._held) > MAX_HELD_FLOWS:
             self._write_held()
-
-    def _may_share(self, slot: int) -> bool:
-        """A UDP flow of a socket that a call may use for other flows too."""
-        dialogue = self._dialogues.get(slot)
-        udp = int(self._tracker.flows[slot]["protocol"]) == 17
-        return udp and dialogue is not None and dialogue.service in (None, "stun", "dtls")
-
-    def _label(self, slots: NDArray[np.int32]) -> LabelledFlows:
-        batch = LabelledFlows(FlowRows(self._tracker.flows, self._tracker.halves, slots))
-        rows = batch.rows
-        first_frame, first_ts = rows.state["first_frame"].tolist(), rows.state["first_ts"].tolist()
-        flow_no, client = rows.state["flow_no"].tolist(), rows.state["client"].tolist()
-        for i, slot in enumerate(rows.slots.tolist()):
-            dialogue = self._dialogues.pop(slot, None)
-            if dialogue is None:
-                batch.add(None, None)
-                continue
-            if dialogue.handshake is not None:
-                self._evidence.add("tls_handshakes", dialogue.handshake.row(flow_no[i]))
-                self._dissector.name_server(dialogue.handshake, flow_no[i], rows.server_ip[i], first_ts[i])
-            facts = FlowFacts(
-                transport=rows.transport[i], server_ip=rows.server_ip[i], server_port=rows.server_port[i],
-                client_ip=rows.client_ip[i], client_port=rows.client_port[i], frame=first_frame[i],
-                **dialogue.facts(client[i], rows.transport[i]),
-            )  # fmt: skip
-            batch.add(dialogue.service, self.rules.match(facts, first_ts[i]))
-        return batch
 
     def _write_held(self) -> None:
         """Let flows of one UDP socket share their label, then write them."""
@@ -330,11 +224,6 @@ class Decoding:
             self._evidence.add("comments", (comment.frame, comment.kind, comment.text))
         for found in reader.damage:
             self._ledger.note(found.kind, found.detail, found.frame, found.offset, found.count)
-
-
-def _lists(rows: NDArray[Any], names: tuple[str, ...]) -> Iterator[tuple[Any, ...]]:
-    """The named fields of each row as a tuple of Python values: one conversion a column, none a row."""
-    return zip(*(rows[name].tolist() for name in names), strict=True)
 
 
 def _damage_line(kind: str, offset: int | None, frame: int | None, count: int, detail: str) -> str:

@@ -36,6 +36,8 @@ MODULES: Final = (
     "wirecover.capture.files.scan",
     "wirecover.capture.packets.decode",
     "wirecover.capture.flows.table",
+    "wirecover.capture.flows.texts",
+    "wirecover.capture.flows.datagrams",
 )
 """Modules with kernels. Each has a `warm()` that calls its kernels with the types they are used with."""
 

@@ -182,6 +182,10 @@ class RuleSet:
             else:
                 _append(self._exact, (kind, value), row)
 
+    def era(self, at_ns: int) -> int:
+        """Number of the span of time within which the same rules hold."""
+        return bisect_right(self._bounds, at_ns)
+
     def match(self, facts: FlowFacts, at_ns: int) -> Label | None:
         """The label of a flow that was seen at `at_ns`, by the rules that hold at that time."""
         key: _Key = (

@@ -7,11 +7,12 @@ the ledger of what could not be read.
 from typing import Any, Final
 
 from wirecover.capture.evidence import EvidenceWriter
-from wirecover.capture.flows.dialogue import Dialogue
+from wirecover.capture.flows.dialogue import Dialogue, Readers
 from wirecover.capture.flows.endpoints import address_text, endpoint_text
 from wirecover.capture.flows.handshake import ClientFacts, Handshake, ServerFacts
 from wirecover.capture.flows.ledger import Ledger
 from wirecover.capture.flows.names import NameBook
+from wirecover.capture.flows.shapes import ShapeBook
 from wirecover.capture.flows.state import AFTER_GAP, IS_TLS, TLS_START
 from wirecover.capture.protocols import Malformed
 from wirecover.capture.protocols.dns import DnsMessage, DnsTcpReader, looks_like_dns, parse_dns
@@ -38,43 +39,46 @@ _WHOLE_STREAM: Final = 1 << 20
 _SHOWN_OTHER: Final = 4
 """Pieces of an unrecognised stream that are tried before it is left alone."""
 CERTIFICATES_CACHED: Final = 4096
+CHAINS_CACHED: Final = 1024
+SERVERS_CACHED: Final = 4096
 _FINISHED_READER: Final = HandshakeReader(0)
 """Stands for the reader of a direction whose clear part is over."""
+_FINISHED_QUIC: Final = InitialReader()
+_RETRY_RANDOM: Final = b"\xcf\x21\xad\x74"  # how the random of a HelloRetryRequest begins (RFC 8446 4.1.3)
+_KEY_SHARE: Final = b"\0\x33"
+
+
+PacketFacts = tuple[int, int, int, int, int, int, int, int, int, int]
+PACKET_FIELDS: Final = (
+    "frame", "ts", "ip_version", "src_hi", "src_lo", "dst_hi", "dst_lo", "src_port", "dst_port", "payload_bytes",
+)  # fmt: skip
+"""What a piece has to know of its packet, in the order of `PacketFacts`."""
 
 
 class Piece:
     """Where a piece of payload comes from. Addresses are put into text only when a parser's finding needs them."""
 
-    __slots__ = ("_packet", "flags", "frame", "half", "ts")
+    __slots__ = (
+        "_version", "_source", "_target", "flags", "frame", "half", "length", "ports", "ts",
+    )  # fmt: skip
 
-    def __init__(self, half: int, flags: int, packet: Any) -> None:
-        self.half, self.flags, self._packet = half, flags, packet
-        self.frame = int(packet["frame"])
-        self.ts = int(packet["ts"])
+    def __init__(self, half: int, flags: int, packet: "PacketFacts") -> None:
+        self.half, self.flags = half, flags
+        self.frame, self.ts, self._version, source_hi, source_lo, target_hi, target_lo, source, target, self.length = packet
+        """`length`: payload bytes of the packet on the wire."""
+        self._source, self._target = (source_hi, source_lo), (target_hi, target_lo)
+        self.ports = (source, target)
+        """Source and destination port."""
 
     @property
     def sender(self) -> tuple[str, int]:
         """Address and port."""
-        packet = self._packet
-        ip = address_text(int(packet["ip_version"]), int(packet["src_hi"]), int(packet["src_lo"]))
-        return ip, int(packet["src_port"])
+        return address_text(self._version, *self._source), self.ports[0]
 
     @property
     def receiver(self) -> tuple[str, int]:
         """Address and port."""
-        packet = self._packet
-        ip = address_text(int(packet["ip_version"]), int(packet["dst_hi"]), int(packet["dst_lo"]))
-        return ip, int(packet["dst_port"])
-
-    @property
-    def ports(self) -> tuple[int, int]:
-        """Source and destination port."""
-        return int(self._packet["src_port"]), int(self._packet["dst_port"])
-
-    @property
-    def length(self) -> int:
-        """Payload bytes of the packet on the wire."""
-        return int(self._packet["payload_bytes"])
+        return address_text(self._version, *self._target), self.ports[1]
 
     @property
     def seen(self) -> tuple[int, int]:
@@ -85,11 +89,14 @@ class Piece:
 class Dissector:
     """Reads the pieces of one capture into tables. `flows` and `halves` are the tracker's arrays."""
 
-    def __init__(self, evidence: EvidenceWriter, names: NameBook, ledger: Ledger) -> None:
+    def __init__(self, evidence: EvidenceWriter, names: NameBook, ledger: Ledger, shapes: ShapeBook) -> None:
         self._evidence = evidence
         self._names = names
         self._ledger = ledger
         self._certificates: dict[bytes, Certificate] = {}
+        self._chains: dict[bytes, tuple[Certificate, ...]] = {}
+        self._servers: dict[bytes, ServerFacts] = {}
+        self._shapes = shapes
         self._certificates_written: set[str] = set()
 
     # ---- TCP ---------------------------------------------------------------------------------------------
@@ -98,23 +105,24 @@ class Dissector:
         """Read a piece of a TCP stream. Returns up to which stream position to show more; None = as before."""
         if piece.flags & IS_TLS:
             return self._read_tls(dialogue, piece, data)
-        dialogue.shown[piece.half] += 1
-        reader = dialogue.framed[piece.half]
+        readers = dialogue.reading()
+        readers.shown[piece.half] += 1
+        reader = readers.framed[piece.half]
         if reader is not None:
             return self._read_framed(dialogue, piece, reader, data)
         if dialogue.service is not None or piece.flags & AFTER_GAP:
             return 0 if dialogue.service in CLEARTEXT else None
         if not _DNS_PORTS.isdisjoint(piece.ports):
-            dialogue.framed[piece.half] = DnsTcpReader()
+            readers.framed[piece.half] = DnsTcpReader()
         elif data[4:8] == MAGIC_COOKIE or data[6:10] == MAGIC_COOKIE:
-            dialogue.framed[piece.half] = StunTcpReader()
-        opened = dialogue.framed[piece.half]
+            readers.framed[piece.half] = StunTcpReader()
+        opened = readers.framed[piece.half]
         if opened is not None and self._read_framed(dialogue, piece, opened, data):
             return _WHOLE_STREAM
-        dialogue.framed[piece.half] = None
+        readers.framed[piece.half] = None
         dialogue.note_payload(piece.half, piece.length, data)
         dialogue.service = self._name_service(piece, data, "tcp")
-        return 0 if dialogue.shown[piece.half] >= _SHOWN_OTHER else None
+        return 0 if readers.shown[piece.half] >= _SHOWN_OTHER else None
 
     def _read_framed(self, dialogue: Dialogue, piece: Piece, reader: DnsTcpReader | StunTcpReader, data: bytes) -> int | None:
         """Messages of a length-framed protocol. 0 when the framing broke, else how far to show the stream."""
@@ -133,11 +141,12 @@ class Dissector:
     def _read_tls(self, dialogue: Dialogue, piece: Piece, data: bytes) -> int | None:
         half = piece.half
         dialogue.begin_tls()
-        reader = dialogue.tls[half]
+        readers = dialogue.reading().tls
+        reader = readers[half]
         if piece.flags & TLS_START or reader is None:
             if not piece.flags & TLS_START:
                 return 0  # its beginning was not seen
-            reader = dialogue.tls[half] = HandshakeReader()
+            reader = readers[half] = HandshakeReader()
         elif reader is _FINISHED_READER:
             return 0
         elif piece.flags & AFTER_GAP:
@@ -151,23 +160,22 @@ class Dissector:
             return None
         if dialogue.handshake is not None and SERVER_HELLO in reader.types:
             dialogue.handshake.abbreviated = reader.abbreviated
-        dialogue.tls[half] = _FINISHED_READER
+        readers[half] = _FINISHED_READER
         return 0
 
     # ---- UDP ---------------------------------------------------------------------------------------------
 
     def read_udp(self, dialogue: Dialogue, piece: Piece, data: bytes) -> bool | None:
         """Read a datagram. False: no more handshake datagrams of this flow are wanted; True: they are; None: no change."""
-        dialogue.shown[piece.half] += 1
         if dialogue.service is None or dialogue.service == "stun":
             dialogue.note_payload(piece.half, piece.length, data)
         if data[4:8] == MAGIC_COOKIE and data[0] < 0x40:
             self._read_stun(dialogue, piece, data)
             dialogue.service = dialogue.service or "stun"
             return None
-        if dialogue.quic is not None:
-            return self._read_quic(dialogue, piece, data)
-        if looks_like_dtls(data):
+        if dialogue.readers is not None and dialogue.readers.quic is not None:
+            return self._read_quic(dialogue, dialogue.readers, piece, data)
+        if data[0] < 64 and looks_like_dtls(data):
             return self._read_dtls(dialogue, piece, data)
         service = dialogue.service
         if service is None or service in ("dns", "mdns", "llmnr"):
@@ -178,8 +186,9 @@ class Dissector:
                 self._read_dns(dialogue, piece, data)
                 return None
         if service is None and looks_like_quic(data):
-            dialogue.quic = InitialReader()
-            return self._read_quic(dialogue, piece, data)
+            readers = dialogue.reading()
+            readers.quic = InitialReader()
+            return self._read_quic(dialogue, readers, piece, data)
         if service is None and looks_like_stun(data):  # RFC 3489, without the cookie
             self._read_stun(dialogue, piece, data)
             dialogue.service = "stun"
@@ -187,49 +196,55 @@ class Dissector:
             dialogue.service = self._name_service(piece, data, "udp")
         return None
 
-    def _read_quic(self, dialogue: Dialogue, piece: Piece, data: bytes) -> bool | None:
-        reader = dialogue.quic
+    def _read_quic(self, dialogue: Dialogue, readers: Readers, piece: Piece, data: bytes) -> bool | None:
+        reader = readers.quic
         assert reader is not None
+        if reader is _FINISHED_QUIC:
+            return False
         dialogue.service = "quic"
-        dialogue.quic_seen.append(piece.seen)
+        readers.quic_seen.append(piece.seen)
         problems = len(reader.problems)
         for hello in reader.feed(data, self._from_client(dialogue, piece)):
-            self._take_quic(dialogue, piece, hello)
+            self._take_quic(dialogue, readers, piece, hello)
         for problem in reader.problems[problems:]:
             self._ledger.note("malformed-quic", problem.reason, piece.frame)
         if reader.sender is not None and dialogue.client_half is None:
             dialogue.client_half = piece.half if reader.sender == "client" else 1 - piece.half
         if dialogue.handshake is not None and reader.version is not None:
             dialogue.handshake.quic_version = version_name(reader.version)
+        if reader.done:
+            readers.quic = _FINISHED_QUIC
+            readers.quic_seen = []
         return not reader.done
 
-    def _take_quic(self, dialogue: Dialogue, piece: Piece, hello: QuicHello) -> None:
+    def _take_quic(self, dialogue: Dialogue, readers: Readers, piece: Piece, hello: QuicHello) -> None:
         handshake = dialogue.handshake or Handshake("quic")
         dialogue.handshake = handshake
-        seen = dialogue.quic_seen[min(hello.datagram, len(dialogue.quic_seen)) - 1]
+        seen = readers.quic_seen[min(hello.datagram, len(readers.quic_seen)) - 1]
         handshake.quic_version = version_name(hello.version)
         try:
             if hello.google:
                 handshake.take_client(None, parse_google_hello(hello.body).sni, *seen)
             elif hello.kind == "client":
-                client = parse_client_hello(hello.body)
-                handshake.take_client(ClientFacts.of(client, "quic"), client.sni, *seen)
+                facts, sni = self._shapes.quic_client(hello.body)
+                handshake.take_client(facts, sni, *seen)
             else:
-                handshake.take_server(ServerFacts.of(parse_server_hello(hello.body)), *seen)
+                handshake.take_server(self._shapes.quic_server(hello.body), *seen)
         except Malformed as problem:
             self._note("malformed-quic", problem, piece)
 
     def _read_dtls(self, dialogue: Dialogue, piece: Piece, data: bytes) -> bool | None:
         dialogue.service = "dtls" if dialogue.service in (None, "stun") else dialogue.service
-        reader = dialogue.dtls[piece.half]
+        readers = dialogue.reading().dtls
+        reader = readers[piece.half]
         if reader is None:
-            reader = dialogue.dtls[piece.half] = DtlsReader()
+            reader = readers[piece.half] = DtlsReader()
         problems = len(reader.problems)
         for message in reader.feed(data):
             self._take_message(dialogue, "dtls", piece, message)
         for problem in reader.problems[problems:]:
             self._note("malformed-dtls", problem, piece)
-        return not all(one is not None and one.done for one in dialogue.dtls)
+        return not all(one is not None and one.done for one in readers)
 
     @staticmethod
     def _from_client(dialogue: Dialogue, piece: Piece) -> bool | None:
@@ -252,7 +267,7 @@ class Dissector:
                 for problem in hello.problems:
                     self._ledger.note("odd-" + carrier, problem, piece.frame)
             elif message.type == SERVER_HELLO:
-                server = ServerFacts.of(parse_server_hello(message.body))
+                server = self._server_facts(message.body)
                 handshake.take_server(server, piece.frame, piece.ts)
                 if dialogue.client_half is None:
                     dialogue.client_half = 1 - piece.half
@@ -262,15 +277,36 @@ class Dissector:
             self._note("malformed-tls" if carrier == "tcp" else "malformed-dtls", problem, piece)
 
     def _take_certificates(self, dialogue: Dialogue, handshake: Handshake, piece: Piece, body: bytes) -> None:
-        chain = [self._certificate(der) for der in parse_certificate_message(body)]
-        for certificate in chain:
-            self._write_certificate(dialogue, certificate, piece)
+        chain = self._chains.get(body)
+        if chain is None:
+            chain = tuple([self._certificate(der) for der in parse_certificate_message(body)])
+            if len(self._chains) >= CHAINS_CACHED:
+                self._chains.clear()
+            self._chains[body] = chain
+            for certificate in chain:
+                self._write_certificate(dialogue, certificate, piece)
         if chain and not handshake.certificates and dialogue.client_half != piece.half:
             handshake.certificates = tuple((one.sha1, one.sha256) for one in chain)
             handshake.certificate_frame = piece.frame
             dialogue.certificate_names = chain[0].host_names
             for name in chain[0].host_names:
                 self._name(piece.sender[0], name, "certificate", dialogue, piece)
+
+    def _server_facts(self, body: bytes) -> ServerFacts:
+        """Facts of a ServerHello; parsed once for all that differ in random and session id only.
+
+        One with a key share has random bytes there too: it is not worth remembering.
+        """
+        if len(body) < 40 or body[34] > 32 or body[2:6] == _RETRY_RANDOM or _KEY_SHARE in body[38:]:
+            return ServerFacts.of(parse_server_hello(body))
+        key = body[:2] + body[35 + body[34] :]
+        found = self._servers.get(key)
+        if found is None:
+            found = ServerFacts.of(parse_server_hello(body))
+            if len(self._servers) >= SERVERS_CACHED:
+                self._servers.clear()
+            self._servers[key] = found
+        return found
 
     def _certificate(self, der: bytes) -> Certificate:
         found = self._certificates.get(der)
@@ -317,6 +353,13 @@ class Dissector:
         if message.is_response:
             self._learn(dialogue, piece, message, asked)
 
+    def learn_address(self, flow_no: int, frame: int, ts: int, client: str, name: str, ip: str) -> None:
+        """A DNS answer told `client` that `name` (lower case) is at `ip`."""
+        row = self._names.note(ip, name, "dns", flow_no, frame, ts)
+        if row is not None:
+            self._evidence.add("names", row)
+        self._names.learn(client, ip, name, frame)
+
     def _learn(self, dialogue: Dialogue, piece: Piece, message: DnsMessage, asked: str | None) -> None:
         """Addresses in an answer are known by the name asked for, whatever aliases lie between (RFC 1034 3.6.2)."""
         source = dialogue.service if dialogue.service in ("mdns", "llmnr") else "dns"
@@ -343,7 +386,6 @@ class Dissector:
             self._ledger.note("malformed-stun", "message is cut", piece.frame)
             return
         self._write_stun(dialogue, piece, message)
-        dialogue.stun_frame = dialogue.stun_frame or piece.frame
         dialogue.stun_realm = dialogue.stun_realm or message.realm
         dialogue.stun_username = dialogue.stun_username or message.username
         dialogue.stun_software = dialogue.stun_software or message.software

@@ -22,6 +22,9 @@ HELLO: Final = np.dtype(
 SHAPE_BYTES: Final = 8192
 """Room for one shape; a longer hello goes to the parser."""
 
+MAX_HIGH: Final = 24
+"""Extensions of a number beyond 63 in a regular hello; real ones have up to four, GREASE among them."""
+
 _SNI, _GROUPS, _POINTS, _ALGORITHMS, _ALPN, _VERSIONS, _SHARES, _ECH = 0, 10, 11, 13, 16, 43, 51, 0xFE0D
 
 
@@ -127,6 +130,16 @@ def _sni(buffer: Any, at: int, end: int) -> int:
 
 
 @kernel
+def _has_extension(buffer: Any, at: int, end: int, wanted: int) -> bool:
+    """Is there an extension of this type in [at, end), whose framing holds?"""
+    while at < end:
+        if _u16(buffer, at) == wanted:
+            return True
+        at += 4 + _u16(buffer, at + 2)
+    return False
+
+
+@kernel
 def shape_client_hello(buffer: Any, at: int, end: int, shape: Any, found: Any) -> int:
     """The shape of a ClientHello body in [at, end): its length in `shape`, or -1 if the parser has to read it.
 
@@ -162,7 +175,7 @@ def shape_client_hello(buffer: Any, at: int, end: int, shape: Any, found: Any) -
     shape[size] = 1
     size += 1
     at += 2
-    seen = np.uint64(0)
+    seen, high, first = np.uint64(0), 0, at
     while at < end:
         if at + 4 > end:
             return -1
@@ -175,6 +188,10 @@ def shape_client_hello(buffer: Any, at: int, end: int, shape: Any, found: Any) -
             if seen & bit:
                 return -1
             seen |= bit
+        else:
+            high += 1
+            if high > MAX_HIGH or _has_extension(buffer, first, at, kind):
+                return -1
         before = _put16(shape, size, kind)
         if kind == _SNI:
             name = _sni(buffer, body, body + length)

@@ -7,6 +7,7 @@ from wirecover.capture.apps.matcher import Label
 from wirecover.capture.apps.sockets import SocketFlow
 from wirecover.capture.evidence import EvidenceWriter
 from wirecover.capture.flows.rows import FlowRows
+from wirecover.capture.flows.texts import addresses
 
 
 @dataclass(slots=True)
@@ -25,10 +26,13 @@ class LabelledFlows:
     def socket_flows(self) -> Iterator[SocketFlow]:
         """The flows as `sockets.labels_by_socket` wants them."""
         state, rows = self.rows.state, self.rows
+        version = state["ip_version"]
+        clients, servers = (addresses(version, *end[:2]).to_pylist() for end in (rows.client, rows.server))
+        client_ports, server_ports = rows.client[2].tolist(), rows.server[2].tolist()
         times = zip(state["flow_no"].tolist(), state["first_ts"].tolist(), state["last_ts"].tolist(), state["first_frame"].tolist(), strict=True)
         for i, (flow_no, first_ts, last_ts, frame) in enumerate(times):
             yield SocketFlow(
-                flow_no, rows.client_ip[i], rows.client_port[i], rows.server_ip[i], rows.server_port[i], first_ts,
+                flow_no, clients[i], client_ports[i], servers[i], server_ports[i], first_ts,
                 last_ts, frame, self.labels[i], may_inherit=True,
             )  # fmt: skip
 

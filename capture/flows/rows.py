@@ -1,18 +1,18 @@
 """Finished flows -> columns of the `flows` table."""
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from wirecover.capture.flows.endpoints import address_text, community_id, protocol_name
+from wirecover.capture.flows.endpoints import protocol_name
 from wirecover.capture.flows.state import CLIENT_BY
+from wirecover.capture.flows.texts import addresses, community_id_array, named
 from wirecover.capture.packets.record import TUNNELS
 from wirecover.capture.tables import FLOWS
 
-_PORTED: Final = (6, 17, 132, 136)
 
 
 class FlowRows:
@@ -22,46 +22,28 @@ class FlowRows:
         order = np.argsort(flows["flow_no"][slots], kind="stable")
         self.slots = slots[order]
         self.state = flows[self.slots]
-        client_is_high = self.state["client"] == 1
-        low, high = halves[2 * self.slots], halves[2 * self.slots + 1]
-        self.up = np.where(client_is_high, high, low)
-        self.down = np.where(client_is_high, low, high)
-        version = self.state["ip_version"].tolist()
-        ends = [
-            [address_text(v, h, l) for v, h, l in zip(version, self.state[f"{end}_hi"].tolist(), self.state[f"{end}_lo"].tolist(), strict=True)]
-            for end in ("low", "high")
-        ]
-        ports = [self.state[f"{end}_port"].tolist() for end in ("low", "high")]
-        swap = client_is_high.tolist()
-        self.client_ip = [ends[s][i] for i, s in enumerate(swap)]
-        self.server_ip = [ends[1 - s][i] for i, s in enumerate(swap)]
-        self.client_port = [ports[s][i] for i, s in enumerate(swap)]
-        self.server_port = [ports[1 - s][i] for i, s in enumerate(swap)]
-        self.transport = [protocol_name(number) for number in self.state["protocol"].tolist()]
+        high = (self.state["client"] == 1).astype(np.int64)
+        self.up, self.down = halves[2 * self.slots + high], halves[2 * self.slots + 1 - high]
+        is_high = high == 1
+        names = [f"{part}" for part in ("hi", "lo", "port")]
+        low_end, high_end = ([self.state[f"{end}_{name}"] for name in names] for end in ("low", "high"))
+        self.client = [np.where(is_high, b, a) for a, b in zip(low_end, high_end, strict=True)]
+        """High half and low half of the address, and port, of each client."""
+        self.server = [np.where(is_high, a, b) for a, b in zip(low_end, high_end, strict=True)]
 
     def __len__(self) -> int:
         return len(self.slots)
-
-    def community_ids(self) -> list[str]:
-        """Community ID of each flow."""
-        fields = [
-            self.state[name].tolist()
-            for name in ("ip_version", "protocol", "low_hi", "low_lo", "low_port", "high_hi", "high_lo", "high_port", "first_half")
-        ]
-        return [
-            community_id(version, protocol, (a, b, p), (c, d, q), first == 0)
-            for version, protocol, a, b, p, c, d, q, first in zip(*fields, strict=True)
-        ]
 
     def columns(self, services: Sequence[str | None], apps: Sequence[str | None], confidences: Sequence[int | None]) -> list[pa.Array]:
         """Arrays in the order of `tables.FLOWS`."""
         state, up, down = self.state, self.up, self.down
         tcp = state["protocol"] == 6
+        version = state["ip_version"]
         unknown_rtt = state["rtt_ns"] < 0
         values: dict[str, Any] = {
-            "flow_no": state["flow_no"], "transport": self.transport, "client_ip": self.client_ip,
-            "client_port": self.client_port, "server_ip": self.server_ip, "server_port": self.server_port,
-            "client_by": [CLIENT_BY[by] for by in state["client_by"].tolist()],
+            "flow_no": state["flow_no"], "transport": self._transports(), "client_ip": addresses(version, *self.client[:2]),
+            "client_port": self.client[2], "server_ip": addresses(version, *self.server[:2]), "server_port": self.server[2],
+            "client_by": named(state["client_by"], CLIENT_BY),
             "first_frame": state["first_frame"], "last_frame": state["last_frame"], "first_ts": state["first_ts"],
             "last_ts": state["last_ts"], "packets_up": up["packets"], "packets_down": down["packets"],
             "bytes_up": up["bytes"], "bytes_down": down["bytes"], "payload_up": up["payload"],
@@ -71,12 +53,18 @@ class FlowRows:
             "retransmits": pa.array(up["retransmits"] + down["retransmits"], mask=~tcp),
             "missing_bytes": pa.array(up["missing"] + down["missing"], mask=~tcp),
             "vlan": pa.array(state["vlan"], mask=state["vlan"] < 0), "tunnel": self._tunnels(),
-            "community_id": self.community_ids(), "service": services, "app": apps, "app_confidence": confidences,
+            "community_id": community_id_array(state), "service": services, "app": apps, "app_confidence": confidences,
         }  # fmt: skip
         return [_array(values[field.name], field.type) for field in FLOWS]
 
-    def _tunnels(self) -> list[str | None]:
-        found = []
+    def _transports(self) -> pa.Array:
+        numbers, which = np.unique(self.state["protocol"], return_inverse=True)
+        return named(which, [protocol_name(number) for number in numbers.tolist()])
+
+    def _tunnels(self) -> Any:
+        if not np.any(self.state["tunnel"]):
+            return pa.nulls(len(self), pa.string())
+        found: list[str | None] = []
         for kind, number in zip(self.state["tunnel"].tolist(), self.state["tunnel_id"].tolist(), strict=True):
             name = TUNNELS[kind]
             found.append(None if name is None else f"{name}:{number}" if number else name)

@@ -21,7 +21,7 @@ FLOW: Final = np.dtype(
         ("handshakes", "u1"),
     ]
 )  # fmt: skip
-"""service: index into services.SERVICES (0 = none). quiet: 1 = payload rows are not kept (recognised cleartext).
+"""service: SERVICE_DNS, NOT_NAMED, or 0 as long as no datagram was shown to anyone (UDP only). quiet: 1 = payload rows are not kept (recognised cleartext).
 fin: bit 0 / 1 = the half sent FIN. client: the half that is the client, -1 while undecided."""
 
 HALF: Final = np.dtype(
@@ -36,6 +36,12 @@ HALF: Final = np.dtype(
 """stream: bytes of the TCP stream delivered in order so far. want: TCP, deliver bytes to the parsers up to this
 stream position; UDP, how many more datagrams to deliver. held: head of the list of segments that arrived early. shaped: a ClientHello was taken by its shape, and nothing
 behind it was looked at yet."""
+
+# FLOW.service
+SERVICE_DNS: Final = 1
+"""The flow's first datagram was DNS and read by the kernel of `datagrams`."""
+NOT_NAMED: Final = -1
+"""What the flow is, its dialogue knows."""
 
 # HALF.mode
 NEW: Final = 0

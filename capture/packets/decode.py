@@ -502,6 +502,12 @@ def decode_headers(
         row.reason = 0
         row.tcp_flags = 0
         row.checksum = 0
+        row.ip_version = 0
+        row.protocol = 0
+        row.ip_id = 0
+        row.more_fragments = 0
+        row.seq = 0
+        row.ack = 0
         row.payload = offset[i]
         row.payload_bytes = 0
         row.payload_captured = 0

@@ -30,7 +30,7 @@ from wirecover.capture.packets.record import OK
 MIX = {"tls13": 330, "tls13-long": 20, "tls12": 110, "quic": 50, "dns": 420, "stun": 60, "media": 1}
 """Copies of each class of conversations, in parts of the sum. `-long`: more than 60 packets; `media`: DTLS-SRTP."""
 LONGEST = 1000
-TLS12_PACKETS = 40
+TLS12_PACKETS = 24
 CLIENTS = 1 << 14
 NAMES = 4000
 RATE = 1000

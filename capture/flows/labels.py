@@ -1,0 +1,139 @@
+"""Finished flows -> their services and applications, each distinct set of facts judged once."""
+
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wirecover.capture.apps.matcher import Evidence, FlowFacts, Label, RuleSet
+from wirecover.capture.evidence import EvidenceWriter
+from wirecover.capture.flows.conversations import Conversations
+from wirecover.capture.flows.dialogue import Dialogue
+from wirecover.capture.flows.endpoints import address_text, protocol_name
+from wirecover.capture.flows.labelled import LabelledFlows
+from wirecover.capture.flows.rows import FlowRows
+from wirecover.capture.flows.state import SERVICE_DNS
+
+CACHE_SIZE: Final = 1 << 15
+"""Judgements remembered; at the limit all are forgotten."""
+_FLOW, _HELLO, _CERTIFICATE, _DNS = -1, -2, -3, -4
+"""Stand for frame numbers in a remembered label; of the DNS answers the first is -4, the next -5, ..."""
+
+_Names = tuple[tuple[str, int], ...]
+_Server = tuple[int, int, int, int, int]
+"""Protocol, IP version, the two halves of the address, port."""
+
+
+class Labeller:
+    """Judges the flows of one capture."""
+
+    def __init__(self, rules: RuleSet, conversations: Conversations, evidence: EvidenceWriter) -> None:
+        self._rules = rules
+        self._conversations = conversations
+        self._evidence = evidence
+        self._judged: dict[Any, Label | None] = {}
+
+    def label(self, rows: FlowRows) -> LabelledFlows:
+        """Services and labels of finished flows; their dialogues are over, their handshakes written."""
+        batch, state, conversations = LabelledFlows(rows), rows.state, self._conversations
+        columns = (
+            rows.slots, state["flow_no"], state["first_frame"], state["first_ts"], state["client"], state["service"],
+            state["protocol"], state["ip_version"], *rows.server,
+        )  # fmt: skip
+        for slot, flow_no, frame, ts, client, service, *server in zip(*(one.tolist() for one in columns), strict=True):
+            dialogue = conversations.pop(slot)
+            if dialogue is not None:
+                self._write_handshake(dialogue, flow_no, server, ts)
+                label = self._judge_dialogue(dialogue, tuple(server), client, frame, ts)
+                batch.add(dialogue.service, label)
+            elif service == SERVICE_DNS:
+                batch.add("dns", self._judge_dns(tuple(server), conversations.pop_names(slot), frame, ts))
+            else:
+                batch.add(None, None)
+        return batch
+
+    def _write_handshake(self, dialogue: Dialogue, flow_no: int, server: list[int], ts: int) -> None:
+        handshake = dialogue.handshake
+        if handshake is not None:
+            self._evidence.add("tls_handshakes", handshake.row(flow_no))
+            if handshake.sni:
+                self._conversations.dissector.name_server(handshake, flow_no, address_text(*server[1:4]), ts)
+
+    def _judge_dns(self, server: _Server, names: _Names, frame: int, ts: int) -> Label | None:
+        key = (self._rules.era(ts), server, tuple([name for name, _ in names]))
+        try:
+            label = self._judged[key]
+        except KeyError:
+            label = self._remember(key, self._facts(server, names, service="dns"), ts)
+        return label and _with_frames(label, (frame, frame, frame), names)
+
+    def _judge_dialogue(self, dialogue: Dialogue, server: _Server, client_half: int, frame: int, ts: int) -> Label | None:
+        handshake, names = dialogue.handshake, dialogue.dns_names
+        client = handshake.client if handshake else None
+        sni = handshake.sni if handshake else None
+        alpn, ja4 = (client.alpn, client.ja4) if client else ((), None)
+        signatures = _NONE if dialogue.only_stun else dialogue.signatures(client_half, protocol_name(server[0]))
+        key = (
+            self._rules.era(ts), server, tuple([name for name, _ in names]) if names else (), sni, alpn, ja4, dialogue.service,
+            dialogue.certificate_names, dialogue.stun_realm, dialogue.stun_username, dialogue.stun_software,
+            dialogue.stun_attributes, signatures,
+        )  # fmt: skip
+        try:
+            label = self._judged[key]
+        except KeyError:
+            facts = self._facts(
+                server, names, sni=sni, sni_frame=_HELLO, alpn_offered=alpn, ja4=ja4, service=dialogue.service,
+                certificate_names=dialogue.certificate_names, certificate_frame=_CERTIFICATE,
+                stun_realm=dialogue.stun_realm, stun_username=dialogue.stun_username,
+                stun_software=dialogue.stun_software, stun_attributes=dialogue.stun_attributes, signatures=signatures,
+            )  # fmt: skip
+            label = self._remember(key, facts, ts)
+        if label is None:
+            return None
+        hello = handshake.client_frame if handshake else None
+        certificate = handshake.certificate_frame if handshake else None
+        return _with_frames(
+            label, (frame, frame if hello is None else hello, frame if certificate is None else certificate), names
+        )
+
+    @staticmethod
+    def _facts(server: _Server, names: _Names, **more: Any) -> FlowFacts:
+        """Facts with stand-ins for frames; the client's address and port make no label."""
+        protocol, version, high, low, port = server
+        stand_ins = tuple([(name, _DNS - i) for i, (name, _) in enumerate(names)])
+        return FlowFacts(
+            transport=protocol_name(protocol), server_ip=address_text(version, high, low), server_port=port,
+            client_ip="", client_port=0, frame=_FLOW, dns_names=stand_ins, **more,
+        )  # fmt: skip
+
+    def _remember(self, key: Any, facts: FlowFacts, ts: int) -> Label | None:
+        if len(self._judged) >= CACHE_SIZE:
+            self._judged.clear()
+        label = self._judged[key] = self._rules.match(facts, ts)
+        return label
+
+
+_NONE: Final[frozenset[str]] = frozenset()
+
+
+def _with_frames(label: Label, frames: tuple[int, int, int], names: _Names) -> Label:
+    """The label with the flow's own frames in place of the stand-ins."""
+    evidence = tuple(
+        [
+            Evidence(app, rule, kind, value, frames[-frame - 1] if frame > _DNS else names[_DNS - frame][1], confidence)
+            for app, rule, kind, value, frame, confidence in label.evidence
+        ]
+    )
+    return Label(label.app, label.confidence, evidence, ())
+
+
+def shared_sockets(slots: NDArray[np.int32], protocols: NDArray[np.uint8], conversations: Conversations) -> NDArray[np.bool_]:
+    """Which of the flows are UDP flows of a socket that a call may use for other flows too."""
+    shared = np.zeros(len(slots), np.bool_)
+    for i in np.flatnonzero(protocols == 17).tolist():
+        dialogue = conversations.get(int(slots[i]))
+        shared[i] = dialogue is not None and dialogue.service in _CALL_SERVICES
+    return shared
+
+
+_CALL_SERVICES: Final = frozenset((None, "stun", "dtls"))
