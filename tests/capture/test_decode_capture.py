@@ -22,12 +22,21 @@ from wirecover.capture import decode as decode_module
 from wirecover.capture.decode import decode
 from wirecover.capture.errors import CaptureError
 from wirecover.capture.files.reader import CaptureReader
+from wirecover.capture.flows.handshake import ClientFacts
 from wirecover.capture.manifest import Manifest
+from wirecover.capture.protocols.tls import parse_client_hello
 from wirecover.capture.scope import EVERYTHING, Scope
 from wirecover.capture.tables import TABLES
 
 CAPTURES = Path(__file__).parent.parent / "captures"
 Rows = list[dict[str, Any]]
+
+PROGRAM = """
+import sys
+from pathlib import Path
+from wirecover.capture.decode import decode
+print(decode(Path(sys.argv[1]), Path(sys.argv[2])).tables["packets"])
+"""
 
 
 class Decoded:
@@ -198,7 +207,8 @@ def test_payload_rows_of_cleartext_services_are_not_kept(everything: Decoded) ->
 
 def test_dns_and_the_names_it_gives(everything: Decoded) -> None:
     messages = everything["dns_messages"]
-    assert [(row["frame"], row["is_response"], row["query_name"], row["query_type"], row["rcode"], row["answers"]) for row in messages] == [
+    columns = ("frame", "is_response", "query_name", "query_type", "rcode", "answers")
+    assert [tuple(row[name] for name in columns) for row in messages] == [
         (1, False, "www.twelve.example", "A", None, 0), (2, True, "www.twelve.example", "A", "NOERROR", 2),
     ]  # fmt: skip
     assert [(row["name"], row["type"], row["data"], row["ttl"]) for row in everything["dns_answers"]] == [
@@ -259,11 +269,10 @@ def test_two_runs_give_the_same_bytes(tmp_path: Path) -> None:
 def test_two_processes_give_the_same_bytes(tmp_path: Path) -> None:
     """Nothing of a process (its hash seed, its secret, what its memory held) is in the result."""
     capture = CAPTURES / "harbour-xmpp-turn-h3.pcapng"
-    program = "import sys; from pathlib import Path; from wirecover.capture.decode import decode; decode(Path(sys.argv[1]), Path(sys.argv[2]))"
     texts = []
     for number in ("1", "2"):
         (tmp_path / number).mkdir()
-        subprocess.run([sys.executable, "-c", program, str(capture), str(tmp_path / number)], check=True,
+        subprocess.run([sys.executable, "-c", PROGRAM, str(capture), str(tmp_path / number)], check=True,
                        env={"PYTHONHASHSEED": number, "PATH": "", "HOME": str(Path.home())})  # fmt: skip
         texts.append((tmp_path / number / "manifest.json").read_text(encoding="utf-8"))
     assert texts[0] == texts[1]
@@ -372,6 +381,44 @@ def test_a_certificate_read_out_of_turn_names_the_server(decoded: Callable[..., 
     found = decoded(line.frames)
     assert {row["ip"] for row in found["names"] if row["source"] == "certificate"} == {"192.0.2.10"}
     assert {row["up"] for row in found["packets"] if row["frame"] > 4} == {False}
+
+
+def browser(number: int) -> bytes:
+    """Hellos of two browsers: other random values, GREASE and names; one of four in other protocols."""
+    grease = 0x0A0A | number % 16 << 12 | number % 16 << 4
+    parts = tls.extension(grease) + tls.server_name(b"host-%d.example" % number) + tls.groups(grease, 29, 23)
+    parts += tls.alpn(b"h2") if number % 4 else tls.alpn(b"http/1.1", b"h2")
+    parts += tls.signature_algorithms(0x0403, 0x0804) + tls.supported_versions(grease, 0x0304)
+    parts += tls.extension(51, tls.vector(b"\0\x1d" + tls.vector(bytes([number]) * 32)))
+    body = tls.client_hello(
+        parts, ciphers=(grease, 0x1301, 0xC02F)[: 2 + number % 2], session_id=bytes([number]) * 32
+    )
+    return tls.record(22, tls.message(1, body[:2] + bytes([255 - number]) * 32 + body[34:]), 0x0301)
+
+
+@pytest.mark.parametrize("size", [1400, 100])
+def test_what_is_said_of_a_hello_is_what_its_parser_says(size: int, decoded: Callable[..., Decoded]) -> None:
+    """Whole hellos go by their shape, cut ones through the parser, each; nothing of that may show."""
+    frames: list[Frame] = []
+    for number in range(40):
+        line = (
+            Connection(cport=41000 + number, ts=START + number * SECOND)
+            .open()
+            .say(True, browser(number), size)
+        )
+        frames += line.say(False, tls.record(22, talk.server_13()), size).frames
+    rows = sorted(decoded(frames)["tls_handshakes"], key=lambda row: row["flow_no"])
+    assert len(rows) == 40
+    for number, row in enumerate(rows):
+        facts = ClientFacts.of(parse_client_hello(browser(number)[9:]), "tcp")
+        assert (row["sni"], row["ja3"], row["ja4"]) == (f"host-{number}.example", facts.ja3, facts.ja4)
+        assert (tuple(row["alpn_offered"]), row["client_version"], row["ech"]) == (
+            facts.alpn,
+            facts.version,
+            facts.ech,
+        )
+        assert (row["version"], row["cipher"], row["resumed"]) == ("TLS 1.3", "TLS_AES_128_GCM_SHA256", False)
+    assert len({(row["ja4"], tuple(row["alpn_offered"])) for row in rows}) > 2
 
 
 # --- scope --------------------------------------------------------------------------------------------
@@ -488,14 +535,6 @@ def test_a_hello_of_no_known_version_is_damage_not_the_end(
     assert "good.example" in [row["sni"] for row in found["tls_handshakes"]]
 
 
-HOSTILE = """
-import sys
-from pathlib import Path
-from wirecover.capture.decode import decode
-print(decode(Path(sys.argv[1]), Path(sys.argv[2])).tables["packets"])
-"""
-
-
 def hostile(tmp_path: Path, frames: Sequence[Frame]) -> subprocess.CompletedProcess[str]:
     """Decode in a process of its own, which a stray write may kill."""
     parts = [files.pcap_header(magic=0xA1B23C4D, snaplen=8 << 20)]
@@ -505,7 +544,7 @@ def hostile(tmp_path: Path, frames: Sequence[Frame]) -> subprocess.CompletedProc
     (tmp_path / "a.pcap").write_bytes(b"".join(parts))
     (tmp_path / "out").mkdir()
     return subprocess.run(
-        [sys.executable, "-c", HOSTILE, str(tmp_path / "a.pcap"), str(tmp_path / "out")],
+        [sys.executable, "-c", PROGRAM, str(tmp_path / "a.pcap"), str(tmp_path / "out")],
         capture_output=True, text=True, check=False, timeout=300,
     )  # fmt: skip
 

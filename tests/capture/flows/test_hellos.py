@@ -132,7 +132,7 @@ def check_client(body: bytes, seen: dict[bytes, tuple[ClientFacts, bytes]]) -> N
 
 # FAILS (open bug): versions the parser refuses have a shape (decode() then dies of the
 # Malformed nobody catches), and so does encrypted_client_hello sent twice.
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.lists(client_hellos(), min_size=1, max_size=8))
 def test_a_shape_stands_for_what_the_parser_says(bodies: list[bytes]) -> None:
     seen: dict[bytes, tuple[ClientFacts, bytes]] = {}
@@ -258,7 +258,7 @@ def server_hellos(draw: st.DrawFn) -> bytes:
 
 # FAILS (open bug): as for clients: no check of the version; key_share and
 # pre_shared_key may be sent twice.
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(st.lists(server_hellos(), min_size=1, max_size=10))
 @example(
     [
@@ -284,6 +284,28 @@ def test_a_servers_shape_stands_for_what_the_parser_says(bodies: list[bytes]) ->
             assert seen.setdefault(shape, facts) == facts
 
 
+# FAILS (open bug): see above.
+@pytest.mark.parametrize("version", [0x0A0A, 0x0203, 0x7F17, 0x0000])
+def test_a_servers_version_that_the_parser_refuses_has_no_shape(version: int) -> None:
+    parts = tls.extension(43, b"\3\4") + tls.extension(51, b"\0\x1d" + tls.vector(bytes(32)))
+    body = tls.server_hello(parts, cipher=0x1301, version=version)
+    with pytest.raises(Malformed):
+        parse_server_hello(body)
+    assert server_shape(body) is None
+
+
+# FAILS (open bug): extensions above 63, and all but supported_versions of a server, are not checked for this.
+@pytest.mark.parametrize("number", [0xFE0D, 51, 41])
+def test_an_extension_sent_twice_has_no_shape(number: int) -> None:
+    sealed = b"\0\0\1\0\1\7" + tls.vector(b"k") + tls.vector(b"sealed")
+    share = b"\0\x1d" + tls.vector(bytes(32))
+    one = tls.extension(number, {0xFE0D: sealed, 51: share, 41: b"\0\0"}[number])
+    if number == 0xFE0D:
+        assert client_shape(tls.client_hello(one + one)) is None
+    else:
+        assert server_shape(tls.server_hello(tls.extension(43, b"\3\4") + one + one, cipher=0x1301)) is None
+
+
 def test_the_usual_server_has_a_shape() -> None:
     shares = [tls.extension(51, b"\0\x1d" + tls.vector(bytes([i]) * 32)) for i in range(3)]
     shapes = {
@@ -296,7 +318,7 @@ def test_the_usual_server_has_a_shape() -> None:
     assert None not in shapes
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.binary(min_size=1, max_size=64), st.binary(min_size=1, max_size=64), st.integers(0, 2**56 - 1))
 def test_other_shapes_have_other_hashes(one: bytes, other: bytes, seed: int) -> None:
     hashes = [

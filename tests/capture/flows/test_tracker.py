@@ -295,14 +295,15 @@ def twin_flows(keys: list[tuple[int, int]]) -> list[dict[str, Any]]:
         flow[1] = frame
         flow[2 + down] += 1
     return [
-        {"client_ip": f"10.{client >> 16}.{client >> 8 & 255}.{client & 255}", "first_frame": first, "last_frame": last,
+        {"client_ip": f"10.{client >> 16}.{client >> 8 & 255}.{client & 255}",
+         "first_frame": first, "last_frame": last,
          "packets_up": up, "packets_down": down}
         for client, (first, last, up, down) in flows.items()
     ]  # fmt: skip
 
 
 def many(count: int, packets: int) -> tuple[list[tuple[int, int]], list[Frame]]:
-    """`count` clients, each heard at least once, and `packets` more of them in a scattered order; 53 us apart."""
+    """`count` clients, each heard at least once, and `packets` more in a scattered order; 53 us apart."""
     keys = [(i, 0) for i in range(count)] + [(i * 7919 % count, i % 2) for i in range(packets)]
     frames = []
     for number, (client, down) in enumerate(keys):
