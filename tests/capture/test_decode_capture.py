@@ -384,7 +384,7 @@ def test_a_certificate_read_out_of_turn_names_the_server(decoded: Callable[..., 
 
 
 def browser(number: int) -> bytes:
-    """Hellos of two browsers: other random values, GREASE and names; one of four in other protocols."""
+    """Hellos of two browsers: other random values, GREASE and names; one of four has more protocols."""
     grease = 0x0A0A | number % 16 << 12 | number % 16 << 4
     parts = tls.extension(grease) + tls.server_name(b"host-%d.example" % number) + tls.groups(grease, 29, 23)
     parts += tls.alpn(b"h2") if number % 4 else tls.alpn(b"http/1.1", b"h2")

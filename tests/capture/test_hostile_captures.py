@@ -82,13 +82,12 @@ def test_the_header_decoder_reads_nothing_outside_its_buffer(tmp_path: Path) -> 
     run_checked(HEADERS, tmp_path)
 
 
-# FAILS (open bug): not for a stray index, but of the Malformed that decode() lets pass (test_hellos.py).
 @pytest.mark.slow  # all kernels are compiled with checks, uncached: the better part of a minute
 def test_no_kernel_touches_a_byte_outside_its_arrays(tmp_path: Path) -> None:
     run_checked(CAPTURES, tmp_path)
 
 
-# FAILS (open bug): for the same reason, and since duplicate_packets and fragment_packets differ from run to
+# FAILS (open bug): decode() lets Malformed pass (test_hellos.py), and duplicate_packets and fragment_packets differ from run to
 # run (test_decode.py, a row depends on its frame alone).
 @pytest.mark.parametrize("seed", range(6))
 def test_a_broken_capture_is_decoded_all_the_same(seed: int, tmp_path: Path) -> None:
