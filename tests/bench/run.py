@@ -147,9 +147,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--bytes", type=int, default=600_000_000)
     parser.add_argument("--repeat", type=int, default=3)
-    parser.add_argument(
-        "--large", action="store_true", help="also one four times as large: is memory flat?"
-    )
+    parser.add_argument("--large", action="store_true", help="also one four times as large: is memory flat?")
     parser.add_argument("--no-peers", action="store_true")
     asked = parser.parse_args()
     FOLDER.mkdir(exist_ok=True)

@@ -41,13 +41,15 @@ def steps(document: str) -> Iterator[Step]:
 
 
 def run(command: str) -> list[str]:
-    """What a command prints, in this process; only `wirecover` commands are run."""
+    """What a command prints, in this process; only `wirecover` commands are run, and they must succeed."""
     name, *words = shlex.split(command)
     if name != "wirecover":
         raise ValueError(f"{command}: not a wirecover command; use another kind of block")
     out, err = io.StringIO(), io.StringIO()
     with redirect_stdout(out), redirect_stderr(err):
-        main(words)
+        code = main(words)
+    if code:
+        raise RuntimeError(f"{command}: exit code {code}: {err.getvalue()}")
     return [line.rstrip() for line in (err.getvalue() + out.getvalue()).splitlines()]
 
 
