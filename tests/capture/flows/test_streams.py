@@ -94,7 +94,7 @@ def test_bytes_that_never_came_are_counted(travel: tuple[bytes, list[Segment], i
     assert found.records(up=True) == expected
 
 
-# FAILS (open bug): _free_held lets next_seq go back when held segments overlap, and counts the way forward again.
+# FAILS (open bug): _free_held lets next_seq go back when held segments overlap, and counts the way on again.
 # (The property above finds it too, now and then.)
 def test_held_segments_that_overlap_are_no_gap() -> None:
     """The first byte is lost; of what follows, a piece comes twice, the second time in a longer segment."""
