@@ -333,8 +333,6 @@ def test_the_size_of_the_buffer_changes_nothing(
     assert differences(contents(Decoded(capture, tmp_path / "small")), large) == {}
 
 
-# FAILS (open bug): fragment_packets, see test_decode.py, a row depends on its
-# frame alone.
 @pytest.mark.parametrize("capture", sorted(CAPTURES.glob("*.pcap*")), ids=lambda path: path.name)
 def test_the_size_of_the_buffer_changes_nothing_of_a_real_capture(
     capture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -498,8 +496,6 @@ def test_headers_that_are_broken_are_counted_by_reason(decoded: Callable[..., De
     }
 
 
-# FAILS (open bug): more_fragments of frames that are not IP is whatever
-# the memory held.
 def test_frames_of_other_protocols_are_counted_and_are_no_fragments(decoded: Callable[..., Decoded]) -> None:
     arp = Frame(b"\xff" * 12 + b"\x08\x06" + bytes(28))
     fragment = Frame(packet("10.0.0.2", "192.0.2.1", 17, struct.pack("!HHHH", 1, 2, 900, 0), fragment=0x2000))
@@ -578,8 +574,6 @@ def test_a_long_frame_that_came_early_writes_nothing_outside_either(tmp_path: Pa
     assert (done.returncode, done.stdout) == (0, "2\n"), done.stderr[-500:]
 
 
-# FAILS (open bug): killed by a signal: the heap is overwritten behind
-# `shape`, with bytes that the sender of the hello chose.
 def test_a_hello_of_many_empty_extensions_writes_nothing_outside_its_shape(tmp_path: Path) -> None:
     message = tls.message(1, tls.client_hello(tls.extension(0x4242) * 1900))
     done = hostile(tmp_path, Connection().open().say(True, tls.record(22, message), 20_000).frames)
