@@ -17,6 +17,7 @@ from wirecover.analysis.local_time import QUARTER_NS, LocalQuarters, day_span, l
 from wirecover.analysis.message_events import Parameters as EventParameters
 from wirecover.analysis.message_events import prepare
 from wirecover.analysis.quiet_time import QUARTERS, quiet_time, regularity
+from wirecover.analysis.sightings import Seen, prepare_sightings, seen_by_endpoint
 from wirecover.analysis.spans import Spans, covers, merged
 
 LONGEST_COVERAGE_DAYS = 1500
@@ -150,6 +151,10 @@ class ActivityRhythm:
         known: dict[Spans, _Days] = {}
         findings: list[Finding] = []
         text = parameters_json(parameters)
+        sightings = prepare_sightings(connection, parameters.events.clock_tolerance_s)
+        seen = seen_by_endpoint(
+            connection, sightings, include_unlabelled=parameters.events.include_unlabelled
+        )
         stream = streamed(connection, _QUARTERS_QUERY.format(table=table))
         for (app, client), group in groupby(stream, key=lambda row: (row[0], row[1])):
             if (app, client) not in kept:
@@ -158,7 +163,16 @@ class ActivityRhythm:
             if spans not in known:
                 known[spans] = _days(spans, where)
             quarters = [_quarter(row[2:]) for row in group]
-            view = _View(app, client, quarters, known[spans], tuple(captures[client]), where, parameters)
+            view = _View(
+                app,
+                client,
+                quarters,
+                known[spans],
+                tuple(captures[client]),
+                seen[client, app],
+                where,
+                parameters,
+            )
             findings += view.findings(text)
         notes = [] if kept else ["No bursts of a known application: no rhythm."]
         if left:
@@ -175,6 +189,8 @@ class _View:
     quarters: list[_Quarter]
     days: _Days
     captures: tuple[int, ...]
+    """Exhibits that show the address at all: their time is the time in which it was observed."""
+    seen: Seen
     where: ZoneInfo | None
     parameters: Parameters
 
@@ -201,8 +217,8 @@ class _View:
         shortage = self._shortage(up)
         statement = (
             f"Address {self.client} shows {counted(up + down, 'message-like burst')} ({up:,} going out, "
-            f"{down:,} coming in) on {app_text(self.app)}, on {counted(len(active), 'day')} "
-            f"({self.parameters.time_zone}); {len(self.days.full):,} "
+            f"{down:,} coming in) on {app_text(self.app)}, {self.seen.text()}, on "
+            f"{counted(len(active), 'day')} ({self.parameters.time_zone}); {len(self.days.full):,} "
             f"{'day lies' if len(self.days.full) == 1 else 'days lie'} wholly inside the captures, "
             f"{len(active & set(self.days.full)):,} of them active. Apart from these: "
             f"{counted(beats, 'keepalive')}, {counted(connecting, 'burst')} while connecting."
@@ -216,7 +232,8 @@ class _View:
             "observed_quarter_hours": self.days.observed_quarters and list(self.days.observed_quarters),
             "active_days": len(active), "full_days": len(self.days.full),
             "active_full_days": len(active & set(self.days.full)), "bursts_while_connecting": connecting,
-            "too_short": shortage,
+            "too_short": shortage, "exhibits": len(self.seen.captures),
+            "flows_in_several_exhibits": self.seen.shared_flows,
         }  # fmt: skip
         return self._finding("fact", statement, details, self._frames(local), text)
 

@@ -18,6 +18,8 @@ from wirecover.analysis.message_events import Parameters as EventParameters
 from wirecover.analysis.message_events import prepare
 from wirecover.analysis.null_models import holm
 from wirecover.analysis.pair_test import Design, PairTest, compare, correlogram, matched, opportunity
+from wirecover.analysis.sensitivity import pair_sensitivity
+from wirecover.analysis.sightings import Seen, prepare_sightings, seen_by_endpoint
 
 OVER_THE_CAP = "over the cap on pairs or events"
 NO_RATIO = "No likelihood ratio is stated: this project has no validated error rate for this detector yet."
@@ -144,13 +146,9 @@ class CoTiming:
         """Test every pair that can be tested; one fact for each application, one assessment for each pair."""
         design = parameters.design()
         table = prepare(connection, parameters.events)
-        found = endpoints(
-            connection,
-            table,
-            burst_gap=nanoseconds(parameters.events.burst_gap_s),
-            presence_gap=nanoseconds(parameters.presence_gap_s),
-            include_unlabelled=parameters.events.include_unlabelled,
-        )
+        sightings = prepare_sightings(connection, parameters.events.clock_tolerance_s)
+        gap = nanoseconds(parameters.presence_gap_s)
+        found = endpoints(connection, table, sightings, parameters.events, presence_gap=gap)
         tallies: dict[str, _Tally] = defaultdict(_Tally)
         tests = _test_all(found, design, parameters, tallies)
         adjusted = holm([test.p_value for test in tests])
@@ -167,8 +165,22 @@ class CoTiming:
             ),
         )
         text = parameters_json(parameters)
+        seen = seen_by_endpoint(
+            connection, sightings, include_unlabelled=parameters.events.include_unlabelled
+        )
+        others = pair_sensitivity(connection, sightings, design, parameters.events, gap, tests)
         findings = [
-            _pair_finding(connection, table, test, p, len(tests), parameters, text)
+            _pair_finding(
+                connection,
+                table,
+                test,
+                p,
+                len(tests),
+                parameters,
+                text,
+                seen[test.one.address, test.one.app].joined(seen[test.other.address, test.one.app]),
+                others.details(test),
+            )
             for test, p in ranked[: parameters.most_findings]
         ]
         findings += [_summary(app, tally, found, len(tests), text) for app, tally in sorted(tallies.items())]
@@ -238,6 +250,8 @@ def _pair_finding(
     tested: int,
     parameters: Parameters,
     text: str,
+    seen: Seen,
+    sensitivity: dict[str, Any],
 ) -> Finding:
     median, p95, p99 = (test.null.quantile(share) for share in (0.5, 0.95, 0.99))
     exceeds = adjusted <= parameters.alpha
@@ -246,7 +260,7 @@ def _pair_finding(
     statement = (
         f"On {app_text(test.one.app or None)}, {test.observed:,} of at most {test.possible:,} message-like "
         f"bursts that left address {test.one.address} or {test.other.address} coincided within "
-        f"{parameters.delta_s:g} s with a burst that reached the other, during "
+        f"{parameters.delta_s:g} s with a burst that reached the other ({seen.text(', ', '')}), during "
         f"{test.window_ns // (60 * SECOND):,} minutes in which both were connected; the same traffic "
         f"shifted in time gives {median:,} in the median and {p99:,} or fewer in 99 % of cases (p = "
         f"{_p_text(test.p_value)}; {_p_text(adjusted)} after Holm's correction for "
@@ -269,14 +283,15 @@ def _pair_finding(
             {"moved_s": move / SECOND, "count": count}
             for move, count in correlogram(test, nanoseconds(parameters.delta_s), 10)
         ],
-        "frames_left_out": cut, "likelihood_ratio": NO_RATIO,
+        "frames_left_out": cut, "likelihood_ratio": NO_RATIO, "exhibits": len(seen.captures),
+        "flows_in_several_exhibits": seen.shared_flows, **sensitivity,
     }  # fmt: skip
     return Finding(
         pattern=CoTiming.name, version=CoTiming.version, kind="assessment", statement=statement,
         parameters=text,
         first_ns=min(times, default=test.blocks[0][0]), last_ns=max(times, default=test.blocks[-1][1]),
         subject=test.one.address, object=test.other.address, app=test.one.app or None,
-        score=test.observed / test.possible, details=details, frames=frames,
+        score=test.observed / test.possible, details=details, frames=frames, capture_ids=seen.captures,
     )  # fmt: skip
 
 

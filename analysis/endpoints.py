@@ -8,7 +8,9 @@ import duckdb
 import numpy as np
 
 from wirecover.analysis.coincidence import Train
-from wirecover.analysis.evidence import ask, rows
+from wirecover.analysis.evidence import ask, nanoseconds, rows
+from wirecover.analysis.message_events import Parameters as EventParameters
+from wirecover.analysis.sightings import MESSAGE_FLOWS, Sightings
 from wirecover.analysis.spans import Spans, merged
 
 
@@ -30,8 +32,8 @@ class Endpoint:
         return len(self.up) + len(self.down)
 
 
-# Events of one direction that lie closer than the burst gap are one event, over all flows of the endpoint: an
-# endpoint that was recorded twice, or speaks over two connections at once, is not counted twice.
+# Events of one direction that lie closer than the burst gap are one event, over all flows of the endpoint: one
+# that speaks over two connections at once is not counted twice.
 _TRAINS_QUERY = """
 WITH events AS (
     SELECT app, client_ip, up, ns FROM {table} WHERE kind IN ('text-like', 'media-like')
@@ -44,28 +46,26 @@ SELECT app, client_ip, up, ns FROM marked WHERE ends ORDER BY app, client_ip, up
 """
 
 _CONNECTED_QUERY = """
-SELECT coalesce(app, ''), client_ip, epoch_ns(first_ts), epoch_ns(last_ts)
-FROM flows
-WHERE (transport = 'tcp' OR service = 'quic') AND coalesce(service, '') <> 'dns'
-  AND (app IS NOT NULL OR ($include_unlabelled AND service IN ('tls', 'quic')))
+SELECT coalesce(app, ''), client_ip, epoch_ns(first_ts), epoch_ns(last_ts) FROM flow_sightings WHERE {condition}
 """
 
 
 def endpoints(
     connection: duckdb.DuckDBPyConnection,
     table: str,
+    sightings: Sightings,
+    events: EventParameters,
     *,
-    burst_gap: int,
     presence_gap: int,
-    include_unlabelled: bool,
 ) -> list[Endpoint]:
     """All endpoints with message-like events, by application and address; `table` as `prepare` names it."""
     spans: dict[tuple[str, str], list[tuple[int, int]]] = defaultdict(list)
-    values = {"include_unlabelled": include_unlabelled}
-    for app, address, first, last in rows(connection, _CONNECTED_QUERY, values):
+    values = {"include_unlabelled": events.include_unlabelled}
+    query = sightings.into(_CONNECTED_QUERY.format(condition=MESSAGE_FLOWS))
+    for app, address, first, last in rows(connection, query, values):
         spans[app, address].append((first, last + 1))
     trains: dict[tuple[str, str], dict[bool, Train]] = defaultdict(dict)
-    answer = ask(connection, _TRAINS_QUERY.format(table=table), {"gap_ns": burst_gap})
+    answer = ask(connection, _TRAINS_QUERY.format(table=table), {"gap_ns": nanoseconds(events.burst_gap_s)})
     if answer.num_rows == 0:
         return []
     keys = [answer[name].combine_chunks().dictionary_encode() for name in ("app", "client_ip")]

@@ -6,21 +6,27 @@ its answer in a temporary table of the connection (other detectors read it there
 
 import hashlib
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import duckdb
 
 from wirecover.analysis.detector import Finding, FrameRef, Result
 from wirecover.analysis.errors import AnalysisError
-from wirecover.analysis.evidence import ask, nanoseconds, rows, sql_text
+from wirecover.analysis.evidence import ask, nanoseconds, rows
 from wirecover.analysis.findings import app_text, counted, parameters_json, result, utc_text
+from wirecover.analysis.sightings import Seen, check_tolerance, prepare_sightings, seen_by_endpoint
 from wirecover.casefile.derived import EVENTS
 
 KINDS = ("text-like", "media-like", "connect-like", "keepalive", "small")
 MESSAGE_KINDS = ("text-like", "media-like")
 MOST_FINDINGS = 20_000
 """Addresses that get a finding, those with most bursts first. Events are written for all."""
+GAPS_S = (0.25, 0.5, 1.0, 2.0)
+"""Burst gaps for which the number of bursts is stated beside the one that was used."""
+MOST_PACKETS = 1_000_000
+"""Packets in bursts above which other gaps are not tried: each costs as much as the extraction itself."""
+TOO_MANY_PACKETS = f"other burst gaps not tried: more than {MOST_PACKETS:,} packets in bursts"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +43,8 @@ class Parameters:
     keepalive_period_s: float = 5.0
     keepalive_percent: int = 80
     include_unlabelled: bool = False
+    clock_tolerance_s: float = 2.0
+    """Clocks of exhibits that recorded the same conversation differ by at most so much."""
 
     def check(self) -> None:
         """Raises AnalysisError for values that make no sense."""
@@ -46,6 +54,7 @@ class Parameters:
             raise AnalysisError("floor_bytes must not be negative nor exceed media_bytes")
         if self.keepalive_members < 3 or not 0 < self.keepalive_percent <= 100:
             raise AnalysisError("keepalive_members must be 3 or more, keepalive_percent between 1 and 100")
+        check_tolerance(self.clock_tolerance_s)
         if min(self.connect_s, self.handshake_s, self.keepalive_period_s) < 0:
             raise AnalysisError("connect_s, handshake_s and keepalive_period_s must not be negative")
 
@@ -60,7 +69,8 @@ def prepare(connection: duckdb.DuckDBPyConnection, parameters: Parameters) -> st
     ):
         return name
     columns = {row[0] for row in rows(connection, "SELECT column_name FROM (DESCRIBE packets)")}
-    text = sql_text("message_bursts")
+    sightings = prepare_sightings(connection, parameters.clock_tolerance_s)
+    text = sightings.query("message_bursts")
     if "record_types" not in columns:
         text = text.replace("p.record_types", "NULL::SMALLINT[]")
     values = {
@@ -78,6 +88,23 @@ def prepare(connection: duckdb.DuckDBPyConnection, parameters: Parameters) -> st
     connection.execute(f"CREATE TEMP TABLE {name} AS {text}", values).fetchall()
     return name
 
+
+def gap_tables(connection: duckdb.DuckDBPyConnection, parameters: Parameters) -> dict[float, str]:
+    """Tables of bursts by burst gap in seconds, the chosen gap among them; empty when that costs too much."""
+    chosen = prepare(connection, parameters)
+    ((packets,),) = rows(connection, _PACKETS_QUERY.format(table=chosen))
+    if packets > MOST_PACKETS:
+        return {}
+    gaps = sorted({*GAPS_S, parameters.burst_gap_s})
+    return {gap: prepare(connection, replace(parameters, burst_gap_s=gap)) for gap in gaps}
+
+
+_PACKETS_QUERY = "SELECT coalesce(sum(packets), 0)::BIGINT FROM {table}"
+
+_MESSAGES_QUERY = """
+SELECT client_ip, app, count(*) FILTER (up), count(*) FILTER (NOT up) FROM {table}
+WHERE kind IN ('text-like', 'media-like') GROUP BY ALL ORDER BY ALL
+"""
 
 _EVENTS_QUERY = """
 SELECT event_id, 'message_events' AS pattern, flow_id, capture_id, make_timestamp_ns(ns) AS ts, up, bytes,
@@ -148,6 +175,8 @@ class MessageEvents:
         self, connection: duckdb.DuckDBPyConnection, table: str, parameters: Parameters
     ) -> tuple[list[Finding], int]:
         counts: dict[tuple[str, str], list[tuple[Any, ...]]] = defaultdict(list)
+        sightings = prepare_sightings(connection, parameters.clock_tolerance_s)
+        seen = seen_by_endpoint(connection, sightings, include_unlabelled=parameters.include_unlabelled)
         for client, app, *row in rows(connection, _COUNTS_QUERY.format(table=table)):
             counts[client, app].append(tuple(row))
         frames: dict[tuple[str, str], list[FrameRef]] = defaultdict(list)
@@ -159,10 +188,19 @@ class MessageEvents:
                 FrameRef(capture, first, flow, f"first frame of the {which}"),
                 FrameRef(capture, last, flow, f"last frame of the {which}"),
             ]
+        by_gap = _by_gap(connection, parameters)
         busiest = sorted(counts, key=lambda key: (-sum(row[2] for row in counts[key]), key))
         text = parameters_json(parameters)
         return [
-            self._finding(client, app, counts[client, app], tuple(frames[client, app]), text)
+            self._finding(
+                client,
+                app,
+                counts[client, app],
+                seen[client, app],
+                {gap: found.get((client, app), (0, 0)) for gap, found in by_gap.items()},
+                tuple(frames[client, app]),
+                text,
+            )
             for client, app in busiest[:MOST_FINDINGS]
         ], max(0, len(busiest) - MOST_FINDINGS)
 
@@ -171,6 +209,8 @@ class MessageEvents:
         client: str,
         app: str,
         counts: list[tuple[Any, ...]],
+        seen: Seen,
+        by_gap: dict[float, tuple[int, int]],
         frames: tuple[FrameRef, ...],
         parameters: str,
     ) -> Finding:
@@ -185,7 +225,8 @@ class MessageEvents:
         first, last = min(row[4] for row in counts), max(row[5] for row in counts)
         statement = (
             f"Address {client} shows {counted(up, 'message-like burst')} going out and {down:,} coming in "
-            f"on {app_text(app)} between {utc_text(first)} and {utc_text(last)}; not counted among them: "
+            f"on {app_text(app)} between {utc_text(first)} and {utc_text(last)}, {seen.text()}; not counted "
+            f"among them: "
             f"{counted(other['keepalive'], 'keepalive')}, {counted(other['connect-like'], 'burst')} while "
             f"connecting and {counted(other['small'], 'burst')} below the size floor. A message-like burst "
             "need not be a message."
@@ -193,6 +234,26 @@ class MessageEvents:
         return Finding(
             pattern=self.name, version=self.version, kind="fact", statement=statement, parameters=parameters,
             first_ns=first, last_ns=last, subject=client, app=app or None,
-            details={"counts": table, "frames_listed": "first and last burst; all events: table events"},
-            frames=frames,
+            details={
+                "counts": table, "frames_listed": "first and last burst; all events: table events",
+                "by_burst_gap_s": [
+                    {"burst_gap_s": gap, "up": gap_up, "down": gap_down}
+                    for gap, (gap_up, gap_down) in by_gap.items()
+                ] or TOO_MANY_PACKETS,
+                "exhibits": len(seen.captures), "flows_in_several_exhibits": seen.shared_flows,
+            },
+            frames=frames, capture_ids=seen.captures,
         )  # fmt: skip
+
+
+def _by_gap(
+    connection: duckdb.DuckDBPyConnection, parameters: Parameters
+) -> dict[float, dict[tuple[str, str], tuple[int, int]]]:
+    """For each burst gap the message-like bursts, going out and coming in, by address and application."""
+    return {
+        gap: {
+            (client, app): (up, down)
+            for client, app, up, down in rows(connection, _MESSAGES_QUERY.format(table=table))
+        }
+        for gap, table in gap_tables(connection, parameters).items()
+    }

@@ -1,6 +1,6 @@
 -- name: message_bursts
 -- question: Which bursts of application data did each labelled flow carry, in which direction, when and how large?
--- reads: flows, packets, tls_handshakes
+-- reads: flow_sightings, flow_pairs, packets, tls_handshakes
 -- param: include_unlabelled BOOLEAN   -- take TLS and QUIC flows without an application label as well
 -- param: handshake_ns BIGINT          -- a handshake is over at the latest so long after its hellos
 -- param: gap_ns BIGINT                -- packets of one direction closer than this are one burst (t_e)
@@ -17,8 +17,10 @@
 WITH chosen AS MATERIALIZED (
     SELECT flow_id, capture_id, client_ip, coalesce(app, '') AS app, coalesce(app_confidence, 0) AS app_confidence,
            epoch_ns(first_ts) AS first_ns, coalesce(transport = 'tcp' AND syn_seen, false) AS start_seen,
-           coalesce(missing_bytes, 0) AS missing_bytes
-    FROM flows
+           coalesce(missing_bytes, 0) AS missing_bytes,
+           CASE WHEN transport = 'tcp' AND coalesce(missing_bytes, 0) = 0 THEN coalesce(retransmits, 0) ELSE 0 END
+               AS resent
+    FROM flow_sightings
     -- UDP media and set-up (RTP, STUN, DTLS) is the matter of calls, not of messages
     WHERE (transport = 'tcp' OR service = 'quic') AND coalesce(service, '') <> 'dns'
       AND (app IS NOT NULL OR ($include_unlabelled AND service IN ('tls', 'quic')))
@@ -28,19 +30,36 @@ hellos AS (
            bool_or(coalesce(version, '') LIKE '%1.3%') AS tls13
     FROM tls_handshakes GROUP BY flow_id
 ),
-arrived AS (
-    SELECT p.flow_id, p.up, p.frame, epoch_ns(p.ts) AS ns, p.payload_bytes AS size,
+-- What several exhibits recorded counts once: a packet does not, while a preferred record shows the conversation.
+-- Record sizes (with their headers of 5 bytes) are only asked for where segments were sent again.
+arrived AS MATERIALIZED (
+    SELECT p.flow_id, p.up, p.frame, epoch_ns(p.ts) AS ns, p.payload_bytes AS size, c.resent,
            CASE WHEN len(p.record_types) > 0 THEN list_contains(p.record_types, 23) END AS ends_data,
-           coalesce(list_contains(p.record_types, 20), false) AS ends_change
-    FROM packets p SEMI JOIN chosen c ON c.flow_id = p.flow_id
+           coalesce(list_contains(p.record_types, 20), false) AS ends_change,
+           CASE WHEN c.resent > 0 THEN coalesce(list_sum(p.record_bytes) + 5 * len(p.record_bytes), 0) END AS records,
+           CASE WHEN c.resent > 0
+                THEN coalesce(list_sum([one[1] + 5 FOR one IN list_zip(p.record_bytes, p.record_types)
+                                        IF one[2] = 23]), 0) END AS data_records
+    FROM packets p JOIN chosen c ON c.flow_id = p.flow_id
     WHERE p.payload_bytes > 0
+      AND NOT EXISTS (SELECT 1 FROM flow_pairs y WHERE y.yields AND y.flow_id = p.flow_id
+                                                   AND p.ts BETWEEN y.from_ts AND y.to_ts)
+),
+-- Where segments were sent again and nothing is missing, the records say the size, each counted in the packet where it
+-- ends. They are believed when all other payload can have been sent again: else record boundaries were lost on the way.
+believed AS (
+    SELECT flow_id, up FROM arrived WHERE resent > 0
+    GROUP BY flow_id, up
+    HAVING sum(records) > 0 AND sum(size) - sum(records) BETWEEN 1 AND max(resent) * max(size)
 ),
 -- A packet inside a record belongs to the record that ends next in its direction.
 told AS MATERIALIZED (
-    SELECT *, coalesce(first_value(ends_data IGNORE NULLS) OVER (
-                  PARTITION BY flow_id, up ORDER BY ns, frame ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING
+    SELECT a.flow_id, a.up, a.frame, a.ns, a.ends_data, a.ends_change,
+           CASE WHEN b.flow_id IS NULL THEN a.size ELSE a.data_records END AS size,
+           coalesce(first_value(a.ends_data IGNORE NULLS) OVER (
+                  PARTITION BY a.flow_id, a.up ORDER BY a.ns, a.frame ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING
               ), true) AS is_data
-    FROM arrived
+    FROM arrived a LEFT JOIN believed b ON b.flow_id = a.flow_id AND b.up = a.up
 ),
 -- TLS 1.3: the client's first encrypted record is its Finished. Before 1.3: ChangeCipherSpec announces it.
 -- Without either: the hellos (QUIC), or the SYN of a protocol of the application's own. NULL: began before the capture.
@@ -66,9 +85,11 @@ numbered AS (
     SELECT *, sum(starts) OVER (PARTITION BY flow_id, up ORDER BY ns, frame) AS burst FROM marked
 ),
 bursts AS MATERIALIZED (
-    SELECT flow_id, up, min(ns) AS first_ns, max(ns) AS ns, sum(size)::BIGINT AS bytes, count(*) AS packets,
-           min(frame) AS first_frame, max(frame) AS last_frame
+    SELECT flow_id, up, min(ns) AS first_ns, max(ns) FILTER (size > 0) AS ns, sum(size)::BIGINT AS bytes,
+           count(*) AS packets, min(frame) AS first_frame, max(frame) AS last_frame
     FROM numbered GROUP BY flow_id, up, burst
+    -- a burst in which no record ends is a part of the next one, or was sent again
+    HAVING sum(size) > 0
 ),
 -- Keepalives: bursts of one size class at a constant interval. Three ways to class a size: the exact size in one
 -- flow; sizes of one flow that lie within 16 bytes of their neighbour (padding); the exact size over all flows of

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pytest
 
 from wirecover.capture.tables import CAPTURES, FLOWS, PACKETS, TLS_HANDSHAKES
+from wirecover.casefile import schema
 
 SECOND = 1_000_000_000
 START = 1_772_323_200 * SECOND
@@ -18,13 +19,15 @@ START = 1_772_323_200 * SECOND
 _TIMES = {"ts", "first_ts", "last_ts", "client_ts", "server_ts"}
 
 
-def _view_schema(schema: pa.Schema) -> pa.Schema:
+def _view_schema(table: pa.Schema) -> pa.Schema:
     fields = [pa.field("capture_id", pa.int64()), pa.field("flow_id", pa.int64())]
     fields += [
         pa.field(one.name, pa.timestamp("ns") if one.name in _TIMES else one.type)
-        for one in schema
+        for one in table
         if one.name not in ("capture_id", "flow_no")
     ]
+    if table is FLOWS:
+        fields.append(pa.field("flow_no", pa.int64()))
     return pa.schema(fields)
 
 
@@ -51,6 +54,7 @@ class Traffic:
     ) -> int:
         """One flow with payload packets (seconds, up, bytes[, record types]); returns its flow_id."""
         flow_id = len(self.flows) + 1000
+        tuple_ = (columns.get("transport", "tcp"), client, columns.get("client_port", 40_000), server)
         rows = sorted(packets, key=lambda row: row[0])
         times = [row[0] for row in rows] or [0.0]
         start, end = span or (times[0], times[-1])
@@ -75,6 +79,7 @@ class Traffic:
                 "client_port": 40_000, "server_ip": server, "server_port": 443,
                 "first_frame": frames[0], "last_frame": frames[-1],
                 "first_ts": self.ns(start), "last_ts": self.ns(end), "service": "tls", "app": app,
+                "community_id": "1:" + "|".join(map(str, tuple_)), "flow_no": flow_id - 1000,
                 "app_confidence": 90, "syn_seen": False, "missing_bytes": 0,
                 "packets_up": sum(row[1] for row in rows), "packets_down": sum(not row[1] for row in rows),
                 "bytes_up": sum(row[2] + 66 for row in rows if row[1]),
@@ -112,16 +117,21 @@ class Traffic:
             "tls_handshakes": (TLS_HANDSHAKES, self.handshakes),
             "captures": (CAPTURES, list(self.captures.values())),
         }
-        for name, (schema, rows) in tables.items():
+        for name, (columns, rows) in tables.items():
             rows = list(rows)
             if shuffle is not None:
                 Random(shuffle).shuffle(rows)
-            table = pa.Table.from_pylist(rows, schema=_view_schema(schema))
+            table = pa.Table.from_pylist(rows, schema=_view_schema(columns))
             if without in table.column_names and name == "packets":
                 table = table.drop_columns([without])
             connection.register("incoming", table)
             connection.execute(f"CREATE TABLE {name} AS FROM incoming")
             connection.unregister("incoming")
+        for statement in schema.view_statements():
+            if statement.startswith(
+                ("CREATE OR REPLACE VIEW flow_pairs", "CREATE OR REPLACE VIEW flow_sight")
+            ):
+                connection.execute(statement)
         return connection
 
 

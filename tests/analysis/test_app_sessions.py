@@ -78,13 +78,30 @@ def test_applications_and_addresses_are_kept_apart_and_labels_needed(traffic, ru
     ]
 
 
-def test_exhibits_that_overlap_are_mentioned(traffic, run):
-    traffic.flow(A, [(0, UP, 100)], capture=7)
-    traffic.flow(A, [(0, UP, 100)], capture=8)
+def test_what_two_exhibits_recorded_counts_once_and_is_mentioned(traffic, run):
+    packets = [(second, UP, 100) for second in range(0, 90, 10)]
+    traffic.flow(A, packets, capture=7)
+    traffic.flow(A, [(second + 0.8, way, size) for second, way, size in packets[2:]], capture=8)
+    traffic.flow(A, [(20, UP, 100)], capture=8, client_port=40_001)
     _, rows = run(traffic)
     (row,) = rows
     assert row["capture_ids"] == [7, 8]
-    assert "recorded in 2 exhibits" in row["statement"]
+    assert (
+        "seen in 2 exhibits (1 flow that several of them recorded counts once): 2 flows" in row["statement"]
+    )
+    details = row["details"]
+    assert (details["flows"], details["packets_up"], details["bytes_up"]) == (2, 10, 1660)
+    assert (details["exhibits"], details["records_that_count_elsewhere"]) == (2, 1)
+
+
+def test_times_are_those_of_all_records(traffic, run):
+    long = [(second, UP, 100) for second in range(7200, 36_000, 10)]
+    traffic.flow(A, [(0, UP, 100), (14_400, UP, 100)], capture=7)
+    traffic.flow(A, long, capture=8)
+    _, rows = run(traffic)
+    (row,) = rows
+    assert row["first_ts"] == traffic.ns(0)
+    assert row["details"]["packets_up"] == len(long)
 
 
 def test_caps_are_stated(traffic, run):

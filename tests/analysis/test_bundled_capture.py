@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from wirecover.analysis.co_timing import CoTiming, Parameters
+from wirecover.analysis.co_timing import CoTiming
 from wirecover.analysis.message_events import MessageEvents
 from wirecover.casefile.case import Case
 
@@ -40,10 +40,11 @@ def events(connection):
 
 
 def addresses(truth, name):
+    """None for somebody who was offline or beyond the recorded line."""
     return {
         address
         for one in truth["endpoints"]
-        if one["name"] == name
+        if one["name"] == name and one["side"] == "client"
         for address in (one["ipv4"], one["ipv6"])
         if address
     }
@@ -91,19 +92,57 @@ def test_heartbeats_are_keepalives(events):
     assert max(one[5] for one in beats) < 150
 
 
-def test_the_planted_pair_coincides_and_the_lone_writer_does_not(truth, connection):
-    # 4 minutes hold few shifts at the default tolerance of 3 s; one second is enough inside one machine
-    found = (
-        CoTiming().run(connection, Parameters(delta_s=1.0)).findings.select(["subject", "object", "details"])
-    )
-    verdicts = {
-        frozenset((row["subject"], row["object"])): json.loads(row["details"])
-        for row in found.to_pylist()
+@pytest.fixture(scope="module")
+def verdicts(truth, connection):
+    """(application, two persons) -> details of the finding, at the parameters as delivered."""
+    person = {at: one["name"] for one in truth["endpoints"] for at in addresses(truth, one["name"])}
+    found = CoTiming().run(connection, CoTiming.parameters).findings
+    return {
+        (row["app"], frozenset((person[row["subject"]], person[row["object"]]))): json.loads(row["details"])
+        for row in found.select(["app", "subject", "object", "details"]).to_pylist()
         if row["object"]
     }
-    dora, egon, fay = (addresses(truth, name) for name in ("dora", "egon", "fay"))
-    coupled = [pair for pair, details in verdicts.items() if details["exceeds_chance"]]
-    assert len(coupled) == 1
-    assert coupled[0] & dora and coupled[0] & egon
-    lone = [details for pair, details in verdicts.items() if pair & fay]
-    assert lone and not any(details["exceeds_chance"] for details in lone)
+
+
+def writing(truth):
+    """Pairs of recorded persons of whom one at least read what the other wrote, with their application."""
+    return {
+        (one["service"], frozenset((one["from"], one["to"])))
+        for one in truth["messages"]
+        if one["received_ns"] and addresses(truth, one["from"]) and addresses(truth, one["to"])
+    }
+
+
+def test_pairs_who_write_exceed_chance_and_the_others_do_not(truth, verdicts):
+    coupled = {pair for pair, details in verdicts.items() if details["exceeds_chance"]}
+    assert coupled == writing(truth)
+    assert len(coupled) == 3
+
+
+WITHOUT_CONTACT = [
+    ("signal", "dora", "ivo"),  # each converses with somebody else
+    ("signal", "egon", "ivo"),
+    ("signal", "dora", "fay"),  # fay writes to somebody offline
+    ("signal", "egon", "fay"),
+    ("signal", "ivo", "fay"),
+    ("xmpp", "ada", "cleo"),  # so does cleo
+    ("whatsapp", "fay", "ivo"),  # and ivo here
+    ("whatsapp", "cleo", "ivo"),
+]
+
+
+@pytest.mark.parametrize(("app", "one", "other"), WITHOUT_CONTACT)
+def test_pairs_without_contact_are_tested_and_within_chance(verdicts, app, one, other):
+    details = verdicts[app, frozenset((one, other))]
+    assert not details["exceeds_chance"]
+    assert float(details["p_value"]) > 0.05, "not even before the correction"
+
+
+def test_the_observation_is_long_enough_to_tell(verdicts):
+    """A negative answer is worth something only where a positive one was possible."""
+    conclusive = {pair for pair, details in verdicts.items() if details["could_exceed_chance"]}
+    assert ("signal", frozenset(("egon", "ivo"))) in conclusive, "both converse, not with each other"
+    assert {app for app, one, other in WITHOUT_CONTACT if (app, frozenset((one, other))) in conclusive} >= {
+        "signal",
+        "xmpp",
+    }

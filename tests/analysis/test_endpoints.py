@@ -3,6 +3,7 @@
 from wirecover.analysis.endpoints import endpoints
 from wirecover.analysis.message_events import Parameters, prepare
 from wirecover.analysis.pair_test import Design
+from wirecover.analysis.sightings import prepare_sightings
 
 SECOND = 1_000_000_000
 UP, DOWN = True, False
@@ -10,14 +11,10 @@ UP, DOWN = True, False
 
 def found(traffic, *, include_unlabelled=False):
     connection = traffic.connect()
-    table = prepare(connection, Parameters(include_unlabelled=include_unlabelled))
-    return endpoints(
-        connection,
-        table,
-        burst_gap=SECOND // 2,
-        presence_gap=300 * SECOND,
-        include_unlabelled=include_unlabelled,
-    )
+    events = Parameters(include_unlabelled=include_unlabelled)
+    table = prepare(connection, events)
+    sightings = prepare_sightings(connection, events.clock_tolerance_s)
+    return endpoints(connection, table, sightings, events, presence_gap=300 * SECOND)
 
 
 def test_connected_time_closes_pauses_up_to_the_gap(traffic):
@@ -47,7 +44,7 @@ def test_pairs_are_compared_only_while_both_are_connected(traffic):
 
 def test_trains_hold_message_like_events_of_each_direction_merged_over_flows(traffic):
     traffic.flow("10.0.0.1", [(10, UP, 500), (20, DOWN, 600), (30, UP, 20)])
-    traffic.flow("10.0.0.1", [(10.3, UP, 500), (40, UP, 20_000)], capture=8)
+    traffic.flow("10.0.0.1", [(10.3, UP, 500), (40, UP, 20_000)], client_port=40_001)
     (one,) = found(traffic)
     assert one.up.tolist() == [traffic.ns(10.3), traffic.ns(40)]
     assert one.down.tolist() == [traffic.ns(20)]
