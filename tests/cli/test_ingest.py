@@ -29,7 +29,7 @@ def names(case: Path) -> list[str]:
 def test_ingest_again_changes_nothing(run, case: Path, capture: Path) -> None:
     first = run("ingest", case, capture)
     assert (first.code, first.out) == (0, "")
-    assert len(first.lines) == 1 and first.err.startswith("1 capture ingested (2,410 packets, ")
+    assert len(first.lines) == 1 and first.err.startswith("1 capture ingested (2,779 packets, ")
     evidence = {path: path.stat().st_mtime_ns for path in case.joinpath("evidence").rglob("*")}
     again = run("ingest", case, capture)
     assert (again.code, again.err) == (0, "0 captures ingested; 1 already there.\n")
@@ -80,8 +80,8 @@ def test_a_cut_capture_is_kept_as_far_as_it_goes(run, case: Path, tmp_path: Path
     path.write_bytes(whole.read_bytes()[:100_000])
     done = run("ingest", case, path, whole)
     assert done.code == 3
-    assert "cut.pcap" in done.lines[0] and "offset 99903" in done.lines[0]
-    assert "kept 586 packets" in done.lines[0]
+    assert "cut.pcap" in done.lines[0] and "offset 99948" in done.lines[0]
+    assert "kept 578 packets" in done.lines[0]
     assert done.lines[1].startswith("2 captures ingested") and done.lines[1].endswith("; 1 of them damaged.")
     assert names(case) == ["cut.pcap", "whole.pcap"]
 
