@@ -37,6 +37,8 @@ STALE := force
 endif
 KERNEL_SOURCES := capture/kernels.py $(wildcard capture/files/*.py capture/packets/*.py capture/flows/*.py)
 
+# Processes that run tests; a file's tests stay together, for they share their cases.
+WORKERS ?= 2
 CAPTURES := tests/captures
 CONFORMANCE ?= ../shared/conformance/check.py
 CORPUS ?= ../shared/corpus
@@ -69,7 +71,7 @@ demo: setup
 	@$(PY) tests/demo/run.py demo $(CAPTURES)
 
 test: setup
-	$(PY) -m pytest -m "not slow" --cov --cov-report=term
+	$(PY) -m pytest -m "not slow" --numprocesses $(WORKERS) --dist loadfile --cov --cov-report=term
 
 test-slow: setup
 	$(PY) -m pytest -m slow
