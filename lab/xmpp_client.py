@@ -86,7 +86,7 @@ class XmppClient:
         return leg
 
     def _signal(self, other: str, step: str, call_id: str, description: str) -> None:
-        """Call signalling is a stanza of its own type, so that it draws no delivery receipt."""
+        """Call signalling is a stanza of its own type, told apart from messages; it draws receipts like them."""
         body = json.dumps({"call": call_id, "step": step, "description": description})
         recipient = f"{other}@{XMPP_DOMAIN}"
         stanza = self._stream.make_message(mto=recipient, mbody=body, msubject="call", mtype="headline")
