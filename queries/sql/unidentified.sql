@@ -1,11 +1,12 @@
 -- name: unidentified
 -- question: What share of the traffic has no application label, and why?
--- reads: flows, tls_handshakes
+-- reads: flow_sightings, tls_handshakes
 -- returns: reason VARCHAR, service VARCHAR, flows BIGINT, bytes BIGINT, share_of_flows_percent DOUBLE,
 --     share_of_bytes_percent DOUBLE
 -- cannot show: what the unlabelled traffic is
 WITH hello AS (
-    SELECT flow_id, count(sni) AS names, count(ech) AS hidden FROM tls_handshakes GROUP BY flow_id
+    SELECT s.conversation_id AS flow_id, count(t.sni) AS names, count(t.ech) AS hidden
+    FROM tls_handshakes t JOIN flow_sightings s USING (flow_id) GROUP BY s.conversation_id
 ), sorted AS (
     SELECT CASE
                WHEN f.app IS NOT NULL THEN 'labelled'
@@ -19,7 +20,8 @@ WITH hello AS (
                ELSE 'protocol not recognised'
            END AS reason,
            f.service, f.bytes_up + f.bytes_down AS bytes
-    FROM flows f LEFT JOIN hello h USING (flow_id)
+    FROM flow_sightings f LEFT JOIN hello h USING (flow_id)
+    WHERE f.counted
 ), counted AS (
     SELECT reason, service, count(*) AS flows, sum(bytes)::BIGINT AS bytes FROM sorted GROUP BY reason, service
 )
