@@ -40,6 +40,7 @@ class Parameters:
 
     def check(self) -> None:
         """Raises AnalysisError for values that make no sense."""
+        zone(self.time_zone)
         if self.fewest_days < 2 or self.fewest_events < 1:
             raise AnalysisError("fewest_days must be 2 or more, fewest_events 1 or more")
         if not 0 <= self.quiet_percent < 50 or not 1 <= self.shortest_quiet_hours <= 24:

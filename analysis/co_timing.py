@@ -45,6 +45,10 @@ class Parameters:
     most_frames: int = 400
     events: EventParameters = field(default_factory=EventParameters)
 
+    def check(self) -> None:
+        """Raises AnalysisError for values that make no sense."""
+        self.design()
+
     def design(self) -> Design:
         """The same in nanoseconds. Raises AnalysisError for values that make no sense."""
         if not 0 < self.delta_s <= 60 or not 0 < self.alpha < 1:

@@ -55,8 +55,13 @@ class Parameters:
         if self.keepalive_members < 3 or not 0 < self.keepalive_percent <= 100:
             raise AnalysisError("keepalive_members must be 3 or more, keepalive_percent between 1 and 100")
         check_tolerance(self.clock_tolerance_s)
-        if min(self.connect_s, self.handshake_s, self.keepalive_period_s) < 0:
-            raise AnalysisError("connect_s, handshake_s and keepalive_period_s must not be negative")
+        times = (self.connect_s, self.handshake_s, self.keepalive_period_s)
+        if min(times) < 0 or max(times) > 86_400:
+            raise AnalysisError(
+                "connect_s, handshake_s and keepalive_period_s must lie between 0 and 86,400 seconds"
+            )
+        if not 0 <= self.keepalive_bytes <= 1 << 40 or self.media_bytes > 1 << 40:
+            raise AnalysisError("keepalive_bytes and media_bytes must lie between 0 and 2 to the power of 40")
 
 
 def prepare(connection: duckdb.DuckDBPyConnection, parameters: Parameters) -> str:

@@ -11,6 +11,7 @@ from wirecover.analysis.co_timing import CoTiming
 from wirecover.analysis.detector import Detector, Result
 from wirecover.analysis.errors import AnalysisError
 from wirecover.analysis.message_events import MessageEvents
+from wirecover.analysis.parameters import parse
 from wirecover.casefile.case import Case
 from wirecover.casefile.store import replace_analysis
 
@@ -35,6 +36,19 @@ class PatternSummary:
     events: int
     notes: tuple[str, ...]
     """What was left out, and why."""
+
+
+def parse_parameters(texts: Sequence[str], patterns: Sequence[str] | None = None) -> Mapping[str, Any]:
+    """Parameter records for `analyze` from texts `pattern.parameter=value`.
+
+    AnalysisError says what is wrong; a parameter of a pattern that will not run with `patterns` is, too.
+    """
+    running = chosen(patterns)
+    idle = sorted({text.partition(".")[0].strip() for text in texts} & set(DETECTORS) - set(running))
+    if idle:
+        raise AnalysisError(f"parameters for a pattern that is not run: {', '.join(idle)}")
+    found = parse(texts, DETECTORS, BUILDS_ON)
+    return {name: record for name, record in found.items() if name in running}
 
 
 def analyze(

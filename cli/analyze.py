@@ -12,8 +12,13 @@ from wirecover.cli.streams import count, tell
 @click.command()
 @case_argument
 @click.argument("patterns", nargs=-1, metavar="[PATTERN]...")
+@click.option(
+    "-p", "--param", "given", multiple=True, metavar="PATTERN.NAME=VALUE", help="A parameter of a detector."
+)
 @output_options
-def analyze(case: Path, patterns: Sequence[str], form: str | None, out: Path | None) -> None:
+def analyze(
+    case: Path, patterns: Sequence[str], given: Sequence[str], form: str | None, out: Path | None
+) -> None:
     """Run the detectors on CASE (all of them, or the PATTERNs named) and write their findings into it.
 
     The findings of an earlier run of the same detector are replaced.
@@ -22,9 +27,11 @@ def analyze(case: Path, patterns: Sequence[str], form: str | None, out: Path | N
     import pyarrow as pa
 
     from wirecover.analysis.run import analyze as run
+    from wirecover.analysis.run import parse_parameters
     from wirecover.casefile.case import Case
 
-    done = run(Case.open(case), list(patterns) or None)
+    parameters = parse_parameters(given, list(patterns) or None)
+    done = run(Case.open(case), list(patterns) or None, parameters)
     put(
         pa.table({
             "pattern": pa.array([one.pattern for one in done], pa.string()),

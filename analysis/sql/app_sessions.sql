@@ -8,7 +8,8 @@
 -- cannot show: use of the application; applications keep connections open while nobody looks
 
 WITH labelled AS (
-    SELECT client_ip, app, flow_id, capture_id, counted, exhibits, server_ip, first_frame, last_frame, epoch_ns(first_ts) AS first_ns,
+    SELECT client_ip, app, flow_id, capture_id, counted, exhibits, server_ip, first_frame, last_frame,
+           epoch_ns(first_ts) AS first_ns,
            epoch_ns(last_ts) AS last_ns, coalesce(packets_up, 0) AS packets_up,
            coalesce(packets_down, 0) AS packets_down, coalesce(bytes_up, 0) AS bytes_up,
            coalesce(bytes_down, 0) AS bytes_down
