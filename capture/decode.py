@@ -5,6 +5,9 @@ cases; whoever calls it names the folder and moves it into place. It may run on 
 only a manifest comes out.
 """
 
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -43,7 +46,7 @@ def decode(path: Path, out: Path, scope: Scope = EVERYTHING) -> Manifest:
     Raises CaptureError when the file is no capture or cannot be opened, OSError when `out` cannot be written.
     Damage inside a capture is no error: what is readable is kept, the rest is counted in the `damage` table.
     """
-    with CaptureReader(path) as reader, EvidenceWriter(out) as evidence:
+    with _no_collector(), CaptureReader(path) as reader, EvidenceWriter(out) as evidence:
         decoding = Decoding(evidence, scope, load_rules())
         for batch in reader:
             decoding.take(batch, np.array([one.link_type for one in reader.interfaces], np.int32))
@@ -56,6 +59,18 @@ def decode(path: Path, out: Path, scope: Scope = EVERYTHING) -> Manifest:
     )  # fmt: skip
     manifest.write(out)
     return manifest
+
+
+@contextmanager
+def _no_collector() -> Iterator[None]:
+    """Without Python's cycle collector, which walks the dialogues of all flows again and again to find none."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 class Decoding:

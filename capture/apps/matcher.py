@@ -186,6 +186,10 @@ class RuleSet:
         """Number of the span of time within which the same rules hold."""
         return bisect_right(self._bounds, at_ns)
 
+    def speaks_of(self, name: str) -> bool:
+        """Whether any row is about this name when it is known from DNS."""
+        return next(self._names("dns", name, 0), None) is not None
+
     def match(self, facts: FlowFacts, at_ns: int) -> Label | None:
         """The label of a flow that was seen at `at_ns`, by the rules that hold at that time."""
         key: _Key = (

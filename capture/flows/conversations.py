@@ -21,12 +21,15 @@ from wirecover.capture.flows.names import NameBook
 from wirecover.capture.flows.shapes import ShapeBook, plain_name
 from wirecover.capture.flows.state import IS_UDP, OTHER, POOLED, SERVICE_DNS
 from wirecover.capture.flows.tracker import FlowTracker, Step
+from wirecover.capture.protocols import Malformed
 from wirecover.capture.protocols.services import CLEARTEXT
+from wirecover.capture.protocols.stun import MAGIC_COOKIE
 
 _HELLO_FIELDS: Final = ("slot", "half", "server", "at", "length", "sni_at", "sni_length", "first", "second", "packet")
 _PIECE_FIELDS: Final = ("slot", "at", "length", "half", "flags", "packet")
 _NO_NAMES: Final[tuple[tuple[str, int], ...]] = ()
 _ADDRESS_TYPES: Final = (1, 28)
+_QUIET: Final = CLEARTEXT | {"dns"}
 
 
 class Conversations:
@@ -64,24 +67,28 @@ class Conversations:
         status = self._datagrams.read(rows, buffer, candidates, self._tracker.flows)
         shown = np.flatnonzero(status != DNS)
         hellos, hello_packets = _tuples(step.hellos, _HELLO_FIELDS), _packets(rows, step.hellos["packet"])
+        flow_numbers = self._tracker.flows["flow_no"]
+        hello_flows = iter(flow_numbers[step.hellos["slot"]].tolist())
         pieces = candidates[shown]
         plain, copied = memoryview(buffer), memoryview(step.copies)  # type: ignore[arg-type]
         stun = self._stun_facts()
         answers = self._answers(status)
         waiting = next(hellos, None)
-        for (slot, at, length, half, flags, number), packet, what, message in zip(
+        for (slot, at, length, half, flags, number), packet, what, message, flow_no in zip(
             _tuples(pieces, _PIECE_FIELDS), _packets(rows, pieces["packet"]), status[shown].tolist(),
-            self._datagrams.found.message[shown].tolist(), strict=True,
+            self._datagrams.found.message[shown].tolist(), flow_numbers[pieces["slot"]].tolist(), strict=True,
         ):  # fmt: skip
             while waiting is not None and waiting[-1] <= number:
-                self._take_hello(waiting, next(hello_packets), plain)
+                self._take_hello(waiting, next(hello_packets), next(hello_flows), plain)
                 waiting = next(hellos, None)
             if what & DNS:
-                self._take_dns(slot, packet, what, answers, message)
+                self._take_dns(slot, flow_no, packet, what, answers, message)
                 continue
-            dialogue = self._dialogues.get(slot) or self._open(slot, packet)
+            dialogue = self._dialogues.get(slot) or self._open(slot, packet, flow_no)
             if what == STUN:
                 self._take_stun(dialogue, stun, message, half, packet, plain, at, length)
+                continue
+            if dialogue.deaf and flags & IS_UDP and plain[at + 4 : at + 8] != MAGIC_COOKIE:
                 continue
             piece = Piece(half, flags, packet)
             data = bytes((copied if flags & POOLED else plain)[at : at + length])
@@ -90,15 +97,14 @@ class Conversations:
             else:
                 self._read_tcp(dialogue, piece, data)
         while waiting is not None:
-            self._take_hello(waiting, next(hello_packets), plain)
+            self._take_hello(waiting, next(hello_packets), next(hello_flows), plain)
             waiting = next(hellos, None)
         self._write_datagrams(rows, candidates, status)
 
-    def _open(self, slot: int, packet: PacketFacts) -> Dialogue:
+    def _open(self, slot: int, packet: PacketFacts, flow_no: int) -> Dialogue:
         """The dialogue of a flow that has its first bytes for the parsers in `packet`."""
-        flow = self._tracker.flows[slot]
-        dialogue = self._dialogues[slot] = Dialogue(slot, int(flow["flow_no"]))
-        if flow["service"] == SERVICE_DNS:  # its first messages needed no parser
+        dialogue = self._dialogues[slot] = Dialogue(slot, flow_no)
+        if _may_be_dns(packet) and self._tracker.flows[slot]["service"] == SERVICE_DNS:  # its first messages needed no parser
             dialogue.service = "dns"
             dialogue.dns_names = self.pop_names(slot)
         elif self._names.any_learnt and (names := self._asked(packet)):
@@ -113,19 +119,23 @@ class Conversations:
 
     # ---- what kernels have read --------------------------------------------------------------------------
 
-    def _take_hello(self, hello: tuple[Any, ...], packet: PacketFacts, buffer: memoryview) -> None:
+    def _take_hello(self, hello: tuple[Any, ...], packet: PacketFacts, flow_no: int, buffer: memoryview) -> None:
         """A regular hello: the parser reads the first of each shape only."""
         slot, half, server, at, length, sni_at, sni_length, first, second, _ = hello
         frame, ts = packet[0], packet[1]
-        dialogue = self._dialogues.get(slot) or self._open(slot, packet)
+        dialogue = self._dialogues.get(slot) or self._open(slot, packet, flow_no)
         handshake = dialogue.handshake
         if handshake is None:
             handshake = dialogue.handshake = Handshake("tcp")
         dialogue.begin_tls()
-        if server:
-            handshake.take_server(self._shapes.server((first, second), buffer[at : at + length]), frame, ts)
+        try:
+            if server:
+                handshake.take_server(self._shapes.server((first, second), buffer[at : at + length]), frame, ts)
+                return
+            facts = self._shapes.client((first, second), buffer[at : at + length])
+        except Malformed as problem:
+            self._ledger.note("malformed-tls", problem.reason, frame)
             return
-        facts = self._shapes.client((first, second), buffer[at : at + length])
         sni = plain_name(bytes(buffer[sni_at : sni_at + sni_length])) if sni_length else None
         handshake.take_client(facts, sni, frame, ts)
         dialogue.client_half = half
@@ -142,13 +152,12 @@ class Conversations:
             found.answer_type[:count].tolist(), self._datagrams.answer_data().to_pylist(),
         )  # fmt: skip
 
-    def _take_dns(self, slot: int, packet: PacketFacts, what: int, answers: "_Answers | None", message: int) -> None:
+    def _take_dns(self, slot: int, flow_no: int, packet: PacketFacts, what: int, answers: "_Answers | None", message: int) -> None:
         """The first message of a flow, or one with addresses: who learns which name for which address."""
         if what & FIRST and self._names.any_learnt and (names := self._asked(packet)):
             self._names_of_dns[slot] = names
         if what & ADDRESSES and answers is not None:
             frame, ts, version, _, _, target_hi, target_lo, *_ = packet
-            flow_no = int(self._tracker.flows[slot]["flow_no"])
             client, name = address_text(version, target_hi, target_lo), answers.names[message].lower()
             count, first = answers.spans[message]
             for row in range(first, first + count):
@@ -207,16 +216,17 @@ class Conversations:
 
     def _read_udp(self, dialogue: Dialogue, piece: Piece, data: bytes) -> None:
         if self.dissector.read_udp(dialogue, piece, data) is False:
-            for half in (0, 1):
-                self._tracker.halves[2 * dialogue.slot + half]["mode"] = OTHER
-        if dialogue.client_half is not None:
-            self._tracker.flows[dialogue.slot]["hello_half"] = dialogue.client_half
+            self._tracker.halves["mode"][2 * dialogue.slot : 2 * dialogue.slot + 2] = OTHER
+            dialogue.deaf = dialogue.service == "quic"
+        if dialogue.client_half != dialogue.client_told:
+            dialogue.client_told = dialogue.client_half
+            self._tracker.flows["hello_half"][dialogue.slot] = dialogue.client_half
         self._hush(dialogue)
 
     def _hush(self, dialogue: Dialogue) -> None:
         """Of a recognised cleartext service no payload rows are kept, and no more bytes shown than it needs."""
-        if dialogue.service in CLEARTEXT:
-            self._tracker.flows[dialogue.slot]["quiet"] = 1
+        if dialogue.service in _QUIET:
+            self._tracker.flows["quiet"][dialogue.slot] = 1
 
 
 class _Answers:
@@ -239,6 +249,10 @@ def _attribute_set(numbers: bytes) -> frozenset[int]:
             _sets.clear()
         found = _sets[numbers] = frozenset(np.frombuffer(numbers, np.int32).tolist())
     return found
+
+
+def _may_be_dns(packet: PacketFacts) -> bool:
+    return packet[7] == 53 or packet[8] == 53
 
 
 def _tuples(rows: NDArray[Any], names: tuple[str, ...]) -> Iterator[tuple[Any, ...]]:

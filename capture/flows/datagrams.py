@@ -375,6 +375,7 @@ def take_datagrams(rows: Any, buffer: Any, candidates: Any, flows: Any, found: A
         if flow.service == 0:
             if status & DNS:
                 status |= FIRST
+                flow.quiet = 1
             flow.service = SERVICE_DNS if status & DNS else NOT_NAMED
         found.status[i] = status
 

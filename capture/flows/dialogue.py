@@ -48,6 +48,10 @@ class Dialogue:
     """(half, length, first bytes) of the first payloads of a flow whose service is not known."""
     only_stun = True
     """All of `first_payloads` are STUN messages, which no pattern fits."""
+    client_told: int | None = None
+    """The `client_half` that the flow table knows."""
+    deaf = False
+    """A QUIC flow whose hellos are known: nothing more is read of it, STUN apart."""
     stun_realm: str | None = None
     stun_username: str | None = None
     stun_software: str | None = None

@@ -1,5 +1,6 @@
 """Finished flows -> their services and applications, each distinct set of facts judged once."""
 
+from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
@@ -19,6 +20,7 @@ CACHE_SIZE: Final = 1 << 15
 _FLOW, _HELLO, _CERTIFICATE, _DNS = -1, -2, -3, -4
 """Stand for frame numbers in a remembered label; of the DNS answers the first is -4, the next -5, ..."""
 
+_OTHER_NAME: Final = ("other.invalid", 0)
 _Names = tuple[tuple[str, int], ...]
 _Server = tuple[int, int, int, int, int]
 """Protocol, IP version, the two halves of the address, port."""
@@ -32,6 +34,7 @@ class Labeller:
         self._conversations = conversations
         self._evidence = evidence
         self._judged: dict[Any, Label | None] = {}
+        self._telling = lru_cache(maxsize=CACHE_SIZE)(rules.speaks_of)
 
     def label(self, rows: FlowRows) -> LabelledFlows:
         """Services and labels of finished flows; their dialogues are over, their handshakes written."""
@@ -44,13 +47,22 @@ class Labeller:
             dialogue = conversations.pop(slot)
             if dialogue is not None:
                 self._write_handshake(dialogue, flow_no, server, ts)
-                label = self._judge_dialogue(dialogue, tuple(server), client, frame, ts)
+                names = self._names(dialogue.dns_names) if dialogue.dns_names else ()
+                label = self._judge_dialogue(dialogue, tuple(server), names, client, frame, ts)
                 batch.add(dialogue.service, label)
             elif service == SERVICE_DNS:
-                batch.add("dns", self._judge_dns(tuple(server), conversations.pop_names(slot), frame, ts))
+                names = self._names(conversations.pop_names(slot))
+                batch.add("dns", self._judge_dns(tuple(server), names, frame, ts))
             else:
                 batch.add(None, None)
         return batch
+
+    def _names(self, names: _Names) -> _Names:
+        """Those names that rules speak of, and one for all others: that there are others is all that counts."""
+        if not names:
+            return names
+        telling = [(name, frame) for name, frame in names if self._telling(name)]
+        return tuple(telling) if len(telling) == len(names) else (*telling, _OTHER_NAME)
 
     def _write_handshake(self, dialogue: Dialogue, flow_no: int, server: list[int], ts: int) -> None:
         handshake = dialogue.handshake
@@ -67,8 +79,10 @@ class Labeller:
             label = self._remember(key, self._facts(server, names, service="dns"), ts)
         return label and _with_frames(label, (frame, frame, frame), names)
 
-    def _judge_dialogue(self, dialogue: Dialogue, server: _Server, client_half: int, frame: int, ts: int) -> Label | None:
-        handshake, names = dialogue.handshake, dialogue.dns_names
+    def _judge_dialogue(
+        self, dialogue: Dialogue, server: _Server, names: _Names, client_half: int, frame: int, ts: int
+    ) -> Label | None:
+        handshake = dialogue.handshake
         client = handshake.client if handshake else None
         sni = handshake.sni if handshake else None
         alpn, ja4 = (client.alpn, client.ja4) if client else ((), None)

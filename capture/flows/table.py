@@ -49,6 +49,8 @@ HEAD_BYTES: Final = 2048
 """How much of a stream that is not TLS is shown to the parsers at first."""
 HANDSHAKE_BYTES: Final = 192 * 1024
 """How much of a TLS stream is shown to the parsers: certificate chains fit, nothing endless does."""
+FRAMED_BYTES: Final = 1 << 20
+"""How much of a stream of length-framed messages (DNS, STUN over TCP) is shown to the parsers."""
 HEAD_DATAGRAMS: Final = 4
 HANDSHAKE_DATAGRAMS: Final = 64
 """How many more are shown of a direction whose datagrams look like a QUIC handshake."""
@@ -57,6 +59,9 @@ BLOCK: Final = 2048
 MAX_HELD: Final = 96
 """Blocks one direction may hold before its gap is given up."""
 
+MAX_PAYLOAD: Final = 1 << 17
+"""Payload bytes looked at of one packet: more than IP can carry, jumbograms apart. The room left in the output
+arrays before a packet is followed is measured by it; what lies behind counts as not captured."""
 MAX_RECORD: Final = 16384 + 2048
 _RECORD_ROOM: Final = 1 << 17
 _CANDIDATE_ROOM: Final = 256
@@ -139,6 +144,12 @@ def _is_record_header(buffer: Any, at: int, length: int) -> bool:
 
 
 @kernel
+def _is_cookie(buffer: Any, at: int) -> bool:
+    """STUN's magic cookie (RFC 8489 5)."""
+    return buffer[at] == 0x21 and buffer[at + 1] == 0x12 and buffer[at + 2] == 0xA4 and buffer[at + 3] == 0x42
+
+
+@kernel
 def _is_hello(buffer: Any, at: int, length: int) -> int:
     """1 = a ClientHello record starts here, 2 = a ServerHello record, 3 = an SSLv2-style ClientHello, 0 = neither."""
     if length >= 11 and _is_record_header(buffer, at, length) and buffer[at] == 22:
@@ -181,21 +192,28 @@ def _walk_records(buffer: Any, at: int, length: int, half: Any, packet: int, sta
         half.record_left -= step
         at += step
         if half.record_left == 0:
-            row = stage.records[stage.counters[RECORDS]]
-            row.packet = packet
-            row.length = half.record_length
-            row.kind = half.record_type
-            stage.counters[RECORDS] += 1
+            _end_record(half, packet, stage)
 
 
 @kernel
-def _skip(half: Any, length: int) -> None:
-    """`length` bytes of the stream are missing: keep record alignment if they lie inside one record."""
+def _end_record(half: Any, packet: int, stage: Any) -> None:
+    row = stage.records[stage.counters[RECORDS]]
+    row.packet = packet
+    row.length = half.record_length
+    row.kind = half.record_type
+    stage.counters[RECORDS] += 1
+
+
+@kernel
+def _skip(half: Any, length: int, packet: int, stage: Any) -> None:
+    """`length` bytes of the stream are missing: keep record alignment if they end where their record ends, or before."""
     half.stream += length
     half.gap = 1
     if half.mode == TLS:
-        if half.header_have == 0 and half.record_left > length:
+        if half.header_have == 0 and half.record_left >= length:
             half.record_left -= length
+            if half.record_left == 0:
+                _end_record(half, packet, stage)
         else:
             half.mode, half.want = LOST, 0
 
@@ -253,6 +271,8 @@ def _deliver(
         if half.mode == TLS:
             half.want = half.stream + HANDSHAKE_BYTES
             flags |= TLS_START
+        elif length >= 10 and (_is_cookie(buffer, at + 4) or _is_cookie(buffer, at + 6)):
+            half.want = half.stream + FRAMED_BYTES
     elif half.mode == LOST and _is_record_header(buffer, at, length):
         half.mode, half.record_left, half.header_have, half.header = TLS, 0, 0, np.uint64(0)
     if half.mode == OTHER:
@@ -319,13 +339,14 @@ def _drain(flow: Any, half: Any, which: int, slot: int, packet: int, stage: Any)
 
 
 @kernel
-def _give_up_gap(half: Any, held: Any) -> None:
+def _give_up_gap(half: Any, packet: int, stage: Any) -> None:
     """What the first held segment waited for will not come: count it and go on behind."""
-    gap = np.int64(np.int32(held[half.held].seq - half.next_seq))
+    first = stage.held[half.held].seq
+    gap = np.int64(np.int32(first - half.next_seq))
     if gap > 0:
         half.missing += gap
-        _skip(half, gap)
-        half.next_seq = held[half.held].seq
+        _skip(half, gap, packet, stage)
+        half.next_seq = first
 
 
 @kernel
@@ -383,12 +404,10 @@ def _tcp(
         flow.fin |= 1 << which
     if flags & 0x04:
         flow.rst = 1
-    # The receiver has acknowledged what was never seen: the capture lost it.
-    if flags & 0x10 and other.held >= 0:
-        beyond = np.int64(np.int32(np.uint32(row.ack) - held[other.held].seq))
-        if beyond > 0 and other.held_count >= 3:
-            _give_up_gap(other, held)
-            _drain(flow, other, 1 - which, slot, packet, stage)
+    # The receiver has acknowledged what was never seen: the capture lost it. The sender's next segment settles it,
+    # for a recording may show an acknowledgement before what it acknowledges.
+    if flags & 0x10 and other.held >= 0 and np.int64(np.int32(np.uint32(row.ack) - held[other.held].seq)) > 0:
+        other.overdue = 1
     length = np.int64(row.payload_bytes)
     if length <= 0 or flags & 0x04:  # a reset may carry text, which is no stream (RFC 9293 3.5.2)
         return
@@ -396,18 +415,24 @@ def _tcp(
     if not half.seq_known:
         half.first_seq, half.next_seq, half.seq_known = seq, seq, 1
     ahead = np.int64(np.int32(seq - half.next_seq))
+    if half.overdue:
+        half.overdue = 0
+        if ahead > 0 and half.held >= 0:
+            _give_up_gap(half, packet, stage)
+            _drain(flow, half, which, slot, packet, stage)
+            ahead = np.int64(np.int32(seq - half.next_seq))
     if ahead > 0:
         blocks = (captured + BLOCK - 1) // BLOCK
         if ahead > (1 << 26) or captured < length:  # no window is that wide; a cut segment cannot be held
             while half.held >= 0:
                 _release(half, stage)
             half.missing += ahead if ahead <= (1 << 26) else 0
-            _skip(half, ahead if ahead <= (1 << 26) else 1 << 20)
+            _skip(half, ahead if ahead <= (1 << 26) else 1 << 20, packet, stage)
             half.next_seq = seq
             ahead = 0
         else:
             while half.held >= 0 and (half.held_count + blocks > MAX_HELD or counters[POOL_FREE] < blocks):
-                _give_up_gap(half, held)
+                _give_up_gap(half, packet, stage)
                 _drain(flow, half, which, slot, packet, stage)
             ahead = np.int64(np.int32(seq - half.next_seq))
             if ahead > 0 and counters[POOL_FREE] >= blocks:
@@ -415,7 +440,7 @@ def _tcp(
                 return
             if ahead > 0:  # the pool is exhausted by other flows
                 half.missing += ahead
-                _skip(half, ahead)
+                _skip(half, ahead, packet, stage)
                 half.next_seq = seq
                 ahead = 0
     if ahead + length <= 0:
@@ -428,7 +453,7 @@ def _tcp(
         _deliver(buffer, row.payload + start, captured - start, flow, half, which, slot, packet, 0, stage)
     cut = length - max(captured, start)
     if cut > 0:
-        _skip(half, cut)
+        _skip(half, cut, packet, stage)
     half.next_seq = np.uint32(seq + np.uint32(length))
     if half.held >= 0:
         _drain(flow, half, which, slot, packet, stage)
@@ -465,7 +490,7 @@ def _reset_half(half: Any) -> None:
     half.next_seq = half.first_seq = np.uint32(0)
     half.record_left = half.record_length = half.held_count = 0
     half.held = -1
-    half.seq_known = half.mode = half.record_type = half.header_have = half.gap = half.shaped = 0
+    half.seq_known = half.mode = half.record_type = half.header_have = half.gap = half.shaped = half.overdue = 0
 
 
 @kernel
@@ -480,7 +505,7 @@ def _is_new(flow: Any, halves: Any, slot: int, row: Any, which: int) -> bool:
     half = halves[2 * slot + which]
     if (row.tcp_flags & 0x12) == 0x02 and half.seq_known and half.first_seq != np.uint32(row.seq):
         spoke = halves[2 * slot].payload > 0 or halves[2 * slot + 1].payload > 0
-        return spoke or flow.fin != 0
+        return spoke or flow.fin != 0 or flow.rst != 0
     return False
 
 
@@ -508,6 +533,8 @@ def track(
             counters[NO_SLOT] = 1
             return i
         row = rows[i]
+        if row.payload_captured > MAX_PAYLOAD:
+            row.payload_captured = MAX_PAYLOAD
         if row.ts < counters[LAST_TS]:
             counters[OUT_OF_ORDER] += 1
         else:
@@ -524,7 +551,7 @@ def track(
         slot = -1
         tag = np.uint64(0)
         if row.status == FRAGMENT or row.more_fragments:
-            tag = _mix(row.src_lo ^ _mix(row.dst_lo ^ (np.uint64(row.ip_id) << np.uint64(8)) ^ np.uint64(row.protocol)))
+            tag = _mix(row.src_lo ^ _mix(row.dst_lo ^ _mix(row.src_hi ^ (row.dst_hi << np.uint64(1)) ^ (np.uint64(row.ip_id) << np.uint64(8)) ^ np.uint64(row.protocol))))
         if row.status == FRAGMENT:
             entry = fragments[np.int64(tag & np.uint64(len(fragments) - 1))]
             if entry.tag == tag and flows[entry.slot].live and flows[entry.slot].flow_no == entry.flow_no:
@@ -572,6 +599,8 @@ def track(
                 _reset_half(halves[2 * slot])
                 _reset_half(halves[2 * slot + 1])
                 want = HEAD_BYTES if row.protocol == 6 else HEAD_DATAGRAMS
+                if row.protocol == 6 and (a_port == 53 or b_port == 53):
+                    want = FRAMED_BYTES
                 halves[2 * slot].want = want
                 halves[2 * slot + 1].want = want
         flow = flows[slot]
@@ -632,14 +661,20 @@ def _rebuild(flows: Any, used: int, index: Any) -> None:
 
 @kernel
 def _free_held(slots: Any, halves: Any, stage: Any) -> None:
-    """Give back the blocks of finished flows; what their streams still waited for is missing."""
+    """Give back the blocks of finished flows; what their streams still waited for is missing.
+
+    Records in what was held are not counted: no later packet of the direction showed that the stream went on there.
+    """
     for slot in slots:
         for which in range(2):
             half = halves[2 * slot + which]
             while half.held >= 0:
-                _give_up_gap(half, stage.held)
                 block = _release(half, stage)
-                half.next_seq = np.uint32(stage.held[block].seq + np.uint32(stage.held[block].length))
+                ahead = np.int64(np.int32(stage.held[block].seq - half.next_seq))
+                if ahead > 0:
+                    half.missing += ahead
+                if ahead + stage.held[block].length > 0:
+                    half.next_seq = np.uint32(stage.held[block].seq + np.uint32(stage.held[block].length))
 
 
 @kernel
