@@ -313,6 +313,38 @@ def test_loss_lateness_and_a_new_beginning():
     assert (row.packets, row.gaps, row.lost) == (6, 0, 0), "one stray number is no new beginning"
 
 
+def claimed(numbers: Sequence[int], sizes: Sequence[int] = (80,)) -> list[tuple[int, int, int]]:
+    """Packets, gaps and lost of what is claimed of packets with these sequence numbers."""
+    data = [rtp(n, 960 * i, size=sizes[i % len(sizes)]) for i, n in enumerate(numbers)]
+    return [(row.packets, row.gaps, row.lost) for row in found(talk(data))]
+
+
+def test_steps_at_the_borders():
+    assert claimed([0, 16, 32]) == [(3, 2, 30)]
+    assert claimed([0, 17, 34]) == []
+    assert claimed([0, 1, 2, 2 + 2999]) == [(4, 1, 2998)]
+    assert claimed([0, 1, 2, 2 + 3000]) == [(4, 0, 0)]
+    assert claimed([200, 201, 210, 210 - 99]) == [(4, 1, 7)], "late by 99: one less is lost"
+    assert claimed([200, 201, 210, 210 - 100]) == [(4, 1, 8)]
+    assert claimed([65534, 65535, 0, 65535]) == [(4, 0, 0)], (
+        "across the wrap, and no less than nothing is lost"
+    )
+
+
+def test_a_stray_number_is_forgotten_when_the_stream_goes_on():
+    """Two numbers in succession prove a new beginning only when nothing of the old one is between them."""
+    assert claimed([0, 1, 2, 30000, 30001, 30005]) == [(6, 1, 3)]
+    assert claimed([0, 1, 2, 30000, 3, 30001, 8]) == [(7, 1, 4)]
+
+
+@pytest.mark.parametrize(
+    ("size", "kind"), [(400, "audio"), (401, "unknown"), (699, "unknown"), (700, "video")]
+)
+def test_sizes_at_the_borders(size: int, kind: str):
+    """Payload bytes as `media_kind` counts them; 4 seconds, so no clock is measured."""
+    assert [row.kind for row in found(talk(voice(200, size=size)))] == [kind]
+
+
 def test_counting_begins_with_the_run_that_qualifies():
     (row,) = found(talk([rtp(500, 0), rtp(90, 0), rtp(91, 960), rtp(92, 1920)]))
     assert (row.first_frame, row.packets) == (2, 3)
