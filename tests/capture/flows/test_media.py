@@ -2,7 +2,7 @@
 
 import random
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 import pytest
@@ -367,6 +367,78 @@ def test_streams_are_kept_apart_by_flow_direction_channel_and_source():
     ]  # fmt: skip
     interleaved = [one for pair in zip(voice(5), voice(5, ssrc=8), strict=True) for one in pair]
     assert [row.ssrc for row in found(talk(interleaved))] == [7, 8]
+
+
+def inside(wrap: Callable[[bytes], bytes], captured: int = 10**6, wire: int = 0) -> list[MediaStream]:
+    """Four packets in a relay's framing, cut to `captured` bytes; `wire` more or fewer bytes on the wire."""
+    whole = [wrap(data) for data in voice(4, size=30)]
+    return found(
+        [
+            Datagram(0, 0, data[:captured], START + i * 20 * MS, i + 1, length=len(data) + wire)
+            for i, data in enumerate(whole)
+        ]
+    )
+
+
+def test_the_framing_of_a_channel():
+    """RFC 8656 12.4 and 12.5: the length is that of the data; up to three bytes of padding may follow."""
+    for padding in range(4):
+        (row,) = inside(lambda data, padding=padding: channel_data(data, 0x4FFF, padding))
+        assert (row.turn_channel, row.bytes) == (0x4FFF, 120)
+    assert inside(lambda data: channel_data(data, padding=4)) == []
+    assert inside(lambda data: channel_data(data)[:-1]) == []
+    assert inside(lambda data: channel_data(data, 0x5000)) == []
+    assert inside(lambda data: channel_data(data, 0x3FFF)) == []
+    assert len(inside(channel_data, captured=16)) == 1
+    assert inside(channel_data, captured=15) == []
+
+
+def test_the_framing_of_an_indication():
+    """RFC 8656 section 11: DATA is one of the attributes, each padded to four bytes."""
+
+    def odd(data: bytes, attributes: int = 1) -> bytes:
+        body = (struct.pack("!HH", 0x8022, 5) + b"name!" + bytes(3)) * attributes
+        body += struct.pack("!HH", 0x13, len(data)) + data
+        return struct.pack("!HH", 0x16, len(body)) + COOKIE + bytes(12) + body
+
+    (row,) = inside(indication)
+    assert (row.turn_channel, row.bytes) == (0, 120)
+    assert len(inside(odd)) == 1
+    assert len(inside(lambda data: odd(data, 15))) == 1
+    assert inside(lambda data: odd(data, 16)) == []
+    head = 20 + 12 + 4  # of the message, of an address, of DATA
+    assert len(inside(indication, captured=head + 12)) == 1
+    assert inside(indication, captured=head + 11) == []
+    for captured in (12, 19, 20, 32, 35):
+        assert inside(indication, captured=captured) == []
+    assert len(inside(indication, wire=1)) == 1
+    assert inside(indication, wire=-1, captured=60) == []
+    assert inside(lambda data: indication(data, 0x18)) == []
+    assert inside(lambda data: indication(data).replace(COOKIE, bytes(4))) == []
+    longer = [indication(data) for data in voice(4)]
+    lying = [data[:34] + b"\xff\xff" + data[36:] for data in longer]
+    assert found(talk(lying)) == []
+
+
+@pytest.mark.parametrize(("kind", "count"), [(63, 1), (64, 0), (95, 0), (96, 1), (127, 1)])
+def test_types_that_may_be_media(kind: int, count: int):
+    assert len(found(talk(voice(4, kind=kind)))) == count
+
+
+def test_the_header_has_to_leave_a_payload():
+    bare = [rtp(i, 960 * i, size=4, extra=1) for i in range(4)]  # four bytes of CSRC, and nothing
+    assert found(talk(bare)) == []
+    (row,) = found(talk([rtp(i, 960 * i, size=5, extra=1) for i in range(4)]))
+    assert row.bytes == 4
+    extended = [rtp(i, 960 * i, profile=5, size=1) for i in range(4)]
+    (row,) = found(talk(extended))
+    assert (row.bytes, row.extension_profile) == (4, 5)
+    for captured, count in ((16, 1), (15, 0)):
+        cut = [
+            Datagram(0, 0, data[:captured], START + i, i + 1, length=len(data))
+            for i, data in enumerate(extended)
+        ]
+        assert len(found(cut)) == count
 
 
 @pytest.mark.parametrize(
