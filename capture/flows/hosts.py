@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wirecover.capture.flows.host_facts import (
+    Lease,
     Told,
     dhcp6_client,
     dhcp6_lease,
@@ -36,6 +37,7 @@ from wirecover.capture.flows.neighbours import (
     neighbour_frames,
     network_layer,
 )
+from wirecover.capture.flows.waiting_clients import Said, WaitingClients
 from wirecover.capture.protocols import Malformed
 from wirecover.capture.protocols.arp import parse_arp
 from wirecover.capture.protocols.dhcp import parse_dhcp
@@ -53,10 +55,6 @@ DATAGRAM_SERVICES: Final = frozenset({"dhcp", "dhcpv6", "llmnr", "mdns", "nbdgm"
 STREAM_SERVICES: Final = frozenset({"http", "http-connect"})
 MAX_FACTS: Final = 1 << 16
 """Facts held; beyond, the one not told longest is written out, so a fact may have more than one row."""
-MAX_PENDING: Final = 1 << 12
-"""DHCP clients that wait for an answer, for each of the two versions."""
-MAX_PENDING_FACTS: Final = 64
-"""Facts of one client that wait."""
 MAX_MEMO: Final = 1 << 11
 """Datagrams remembered with what they told: announcements are repeated byte by byte."""
 MEMO_BYTES: Final = 1500
@@ -75,17 +73,6 @@ class NamedAddress(NamedTuple):
     source: str
 
 
-class _Waiting:
-    """A DHCP client without an answer."""
-
-    __slots__ = ("facts", "ip", "mac", "names")
-
-    def __init__(self, ip: str | None, mac: str | None) -> None:
-        self.ip, self.mac = ip, mac
-        self.facts: dict[tuple[str, str], list[int]] = {}
-        self.names: dict[str, None] = {}
-
-
 class HostBook:
     """Collects the facts of one capture. `spill` is given the rows that have to leave before the end."""
 
@@ -93,9 +80,7 @@ class HostBook:
         self._ledger = ledger
         self._spill = spill
         self._facts: OrderedDict[_Key, list[int]] = OrderedDict()
-        self._waiting: dict[str, OrderedDict[tuple[int, str], _Waiting]] = {
-            "dhcp": OrderedDict(), "dhcpv6": OrderedDict()
-        }  # fmt: skip
+        self._clients = {"dhcp": WaitingClients(), "dhcpv6": WaitingClients()}
         self._memo: dict[tuple[str, str, bytes], Told] = {}
         self.spilled = 0
         """Rows that had to leave early."""
@@ -118,10 +103,15 @@ class HostBook:
         return self._note_told(told, service, sender_ip, frame, ts)
 
     def take_message(
-        self, service: str, sender_ip: str, message: DnsMessage, frame: int, ts: int
+        self, service: str, sender_ip: str, message: DnsMessage, data: bytes, frame: int, ts: int
     ) -> tuple[NamedAddress, ...]:
-        """A message of `mdns` or `llmnr` that was parsed already."""
-        return self._note_told(_dns_told(service, message), service, sender_ip, frame, ts)
+        """A message of `mdns` or `llmnr` that was parsed already; `data` are its bytes."""
+        key = (service, sender_ip, data)
+        told = self._memo.get(key)
+        if told is None:
+            told = _dns_told(service, message)
+            self._remember(key, told)
+        return self._note_told(told, service, sender_ip, frame, ts)
 
     def take_stream_head(
         self, service: str, sender_ip: str, data: bytes, frame: int, ts: int, receiver_ip: str | None = None
@@ -159,7 +149,7 @@ class HostBook:
     def note_mac(self, ip: str | None, mac: str | None, source: str, frame: int, ts: int) -> None:
         """`ip` stated by `source` that its hardware address is `mac`. Nothing is noted when either is
         missing."""
-        if ip is not None and mac is not None and ip not in _UNSPECIFIED:
+        if _known(ip) is not None and mac is not None:
             self.note(ip, mac, "mac", mac, source, frame, ts)
 
     # ---- the book ------------------------------------------------------------------------------------------
@@ -177,7 +167,7 @@ class HostBook:
     ) -> None:
         """One fact, told at `ts` (and until `last_ts`)."""
         last = ts if last_ts is None else last_ts
-        key = (None if ip in _UNSPECIFIED else ip, mac, attribute, value, source)
+        key = (_known(ip), mac, attribute, value, source)
         entry = self._facts.get(key)
         if entry is None:
             self._facts[key] = [frame, ts, last]
@@ -192,9 +182,12 @@ class HostBook:
 
     def rows(self) -> Iterator[Row]:
         """Everything known at the end, in the order of `tables.HOSTS`, sorted."""
-        for service, waiting in self._waiting.items():
-            while waiting:
-                self._note_waiting(waiting.popitem(last=False)[1], service)
+        for service, clients in self._clients.items():
+            self._note_said(clients.rest(), service)
+            if clients.unkept:
+                detail = "facts of one client beyond those kept"
+                self._ledger.note("odd-" + service, detail, count=clients.unkept)
+                clients.unkept = 0
         for key in sorted(self._facts, key=lambda one: tuple((part is not None, part or "") for part in one)):
             yield _row(key, self._facts[key])
 
@@ -217,11 +210,14 @@ class HostBook:
             if told is None:
                 self._ledger.note("malformed-" + service, "message is cut", frame)
                 return Told()
-            if len(data) <= MEMO_BYTES:
-                if len(self._memo) >= MAX_MEMO:
-                    self._memo.clear()
-                self._memo[key] = told
+            self._remember(key, told)
         return told
+
+    def _remember(self, key: tuple[str, str, bytes], told: Told) -> None:
+        if len(key[2]) <= MEMO_BYTES:
+            if len(self._memo) >= MAX_MEMO:
+                self._memo.clear()
+            self._memo[key] = told
 
     # ---- DHCP ----------------------------------------------------------------------------------------------
 
@@ -232,18 +228,15 @@ class HostBook:
             return ()
         for problem in message.problems:
             self._ledger.note("odd-dhcp", problem, frame)
-        key = (message.transaction, message.mac or message.client_id or "")
+        key = message.mac or f"{message.transaction:08x}"
         client = dhcp_client(message)
         if client is not None:
             ip = message.ciaddr or (sender_ip if message.giaddr is None else None)
-            self._wait("dhcp", key, ip, message.mac, client, frame, ts)
+            gone = self._clients["dhcp"].wait(key, _known(ip), message.mac, client, frame, ts)
+            self._note_said(gone, "dhcp")
             return ()
         lease = dhcp_lease(message, sender_ip)
-        for ip, attribute, value in lease.server:
-            self.note(ip, None, attribute, value, "dhcp", frame, ts)
-        if not lease.addresses:
-            return ()
-        return self._answer("dhcp", key, message.mac, lease.addresses, lease.client, frame, ts)
+        return self._answer("dhcp", key, message.mac, lease, lease.addresses, frame, ts)
 
     def _take_dhcp6(
         self, sender_ip: str, receiver_ip: str, data: bytes, frame: int, ts: int
@@ -254,80 +247,51 @@ class HostBook:
             return ()
         for problem in message.problems:
             self._ledger.note("odd-dhcpv6", problem, frame)
-        if message.transaction is None or message.client is None:
+        if message.client is None:
             return ()
-        key = (message.transaction, message.client.text)
         client = dhcp6_client(message)
+        client_ip = message.peer or (receiver_ip if client is None else sender_ip)
+        key = f"{client_ip} {message.client.text}"
         if client is not None:
-            self._wait("dhcpv6", key, message.peer or sender_ip, None, client, frame, ts)
+            gone = self._clients["dhcpv6"].wait(key, _known(client_ip), None, client, frame, ts)
+            self._note_said(gone, "dhcpv6")
             return ()
         lease = dhcp6_lease(message, sender_ip)
-        for ip, attribute, value in lease.server:
-            self.note(ip, None, attribute, value, "dhcpv6", frame, ts)
-        addresses = lease.addresses
-        if addresses:
-            addresses = tuple(dict.fromkeys([*addresses, message.peer or receiver_ip]))
-        return self._answer("dhcpv6", key, None, addresses, lease.client, frame, ts) if addresses else ()
+        given = tuple(dict.fromkeys([*lease.addresses, client_ip])) if lease.addresses else ()
+        return self._answer("dhcpv6", key, None, lease, given, frame, ts)
 
-    def _wait(
-        self,
-        service: str,
-        key: tuple[int, str],
-        ip: str | None,
-        mac: str | None,
-        told: Told,
-        frame: int,
-        ts: int,
-    ) -> None:
-        """A client told something and has no answer yet."""
-        known = self._waiting[service]
-        waiting = known.get(key)
-        if waiting is None:
-            if len(known) >= MAX_PENDING:
-                self._note_waiting(known.popitem(last=False)[1], service)
-            waiting = known[key] = _Waiting(ip, mac)
-        known.move_to_end(key)
-        if waiting.ip is None or waiting.ip in _UNSPECIFIED:
-            waiting.ip = ip
-        for _, attribute, value in told.facts:
-            fact = waiting.facts.get((attribute, value))
-            if fact is not None:
-                fact[2] = max(fact[2], ts)
-            elif len(waiting.facts) < MAX_PENDING_FACTS:
-                waiting.facts[attribute, value] = [frame, ts, ts]
-            else:
-                self._ledger.note(
-                    "odd-" + service, f"more than {MAX_PENDING_FACTS} facts of one client", frame
-                )
-        waiting.names.update((name, None) for _, name in told.names[: MAX_PENDING_FACTS - len(waiting.names)])
-
-    def _note_waiting(self, waiting: _Waiting, service: str, ip: str | None = None) -> None:
-        """Facts of a client under the address that it was given, else the one that it had."""
-        for (attribute, value), (frame, first, last) in waiting.facts.items():
-            self.note(ip or waiting.ip, waiting.mac, attribute, value, service, frame, first, last)
+    def _note_said(self, said: Iterable[Said], service: str, ip: str | None = None) -> None:
+        for one in said:
+            self.note(
+                ip or one.ip, one.mac, one.attribute, one.value, service, one.frame, one.first_ts, one.last_ts
+            )
 
     def _answer(
         self,
         service: str,
-        key: tuple[int, str],
+        key: str,
         mac: str | None,
-        addresses: Iterable[str],
-        told: Told,
+        lease: Lease,
+        given: tuple[str, ...],
         frame: int,
         ts: int,
     ) -> tuple[NamedAddress, ...]:
-        """A server gave a client addresses: what the client told belongs to them."""
-        waiting = self._waiting[service].pop(key, None)
-        names: dict[NamedAddress, None] = {}
-        for ip in addresses:
-            if waiting is not None:
-                self._note_waiting(waiting, service, ip)
-                names.update((NamedAddress(ip, name, "dhcp"), None) for name in waiting.names)
+        """A server spoke. If it gave a client addresses, what the client told belongs to them."""
+        for ip, attribute, value in lease.server:
+            self.note(ip, None, attribute, value, service, frame, ts)
+        if not given:
+            return ()
+        said, names, in_time = self._clients[service].answer(key, ts)
+        if not in_time:
+            self._note_said(said, service)
+            said, names = [], ()
+        called = dict.fromkeys([*names, *(name for _, name in lease.client.names)])
+        for ip in given:
+            self._note_said(said, service, ip)
             self.note_mac(ip, mac, service, frame, ts)
-            for _, attribute, value in told.facts:
+            for _, attribute, value in lease.client.facts:
                 self.note(ip, mac, attribute, value, service, frame, ts)
-            names.update((NamedAddress(ip, name, "dhcp"), None) for _, name in told.names)
-        return tuple(names)
+        return tuple([NamedAddress(ip, name, "dhcp") for ip in given for name in called])
 
     # ---- the link ------------------------------------------------------------------------------------------
 
@@ -355,6 +319,10 @@ class HostBook:
         if message.from_router and subject is not None:
             mac = message.source_mac if message.type == ROUTER_ADVERTISEMENT else message.target_mac
             self.note(subject, mac, "role", "ipv6-router", "ndp", frame, ts)
+
+
+def _known(ip: str | None) -> str | None:
+    return None if ip in _UNSPECIFIED else ip
 
 
 def _dns_told(service: str, message: DnsMessage) -> Told:

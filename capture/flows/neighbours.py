@@ -17,7 +17,6 @@ from wirecover.capture.protocols.ndp import (
     HOP_LIMIT,
     NEIGHBOUR_ADVERTISEMENT,
     NEIGHBOUR_SOLICITATION,
-    ROUTER_ADVERTISEMENT,
     ROUTER_SOLICITATION,
 )
 
@@ -31,6 +30,9 @@ _HEADER: Final = {1: 14, 113: 16, 276: 20}
 """Link type -> where its ethertype is, and how long it is (Ethernet, Linux cooked v1 and v2)."""
 _REGULAR_ARP: Final = 0x0001_0800_0604
 _ICMP6: Final = 58
+_FLAGS: Final = np.array([0, (1 << 64) - 1, 0, 0x8000_0000], np.uint64)
+"""Type of message - 133 -> bits of its first eight octets that a statement depends on: of an advertisement of a
+router all (the checksum tells one from another), of a neighbour the router flag."""
 _IP6_HEADER: Final = 40
 
 
@@ -131,25 +133,34 @@ def _arp_statements(
 
 
 def _discovery(batch: Any, rows: NDArray[Any]) -> NDArray[np.int64]:
-    """A statement is who speaks of which address with which option; an advertisement of a router, its
-    checksum."""
+    """A statement is who speaks of which address with which first option; of a router, its checksum too."""
     if not len(rows):
         return np.zeros(0, np.int64)
     index = rows["frame"] - batch.first_frame
     buffer, kind = batch.buffer, rows["src_port"].astype(np.int64)
-    start = rows["payload"] - 8  # of a packet's own ICMP header, which the decoder steps over
+    start = rows["payload"] - 8  # of the ICMP header, which the decoder steps over
+    option_at = start + np.where(kind >= NEIGHBOUR_SOLICITATION, 24, 8)
+    sent = np.minimum(start + 8 + rows["payload_bytes"], option_at + 8)
     end = batch.offset[index] + batch.captured[index]
-    whole = (start >= batch.offset[index] + _IP6_HEADER) & (start + 32 <= end)
-    start, kind, kept, rows = start[whole], kind[whole], index[whole], rows[whole]
+    whole = (start >= batch.offset[index] + _IP6_HEADER) & (option_at <= sent) & (sent <= end)
+    irregular, index, rows, kind = index[~whole], index[whole], rows[whole], kind[whole]
+    start, option_at, sent = start[whole], option_at[whole], sent[whole]
+
+    def numbers(of: NDArray[np.bool_], at: NDArray[np.int64], otherwise: NDArray[Any]) -> NDArray[np.uint64]:
+        column = otherwise.astype(np.uint64)
+        column[of] = _number(buffer, at[of], 8)
+        return column
+
     advertised = kind == NEIGHBOUR_ADVERTISEMENT
-    high, low = rows["src_hi"].copy(), rows["src_lo"].copy()
-    high[advertised] = _number(buffer, start[advertised] + 8, 8)
-    low[advertised] = _number(buffer, start[advertised] + 16, 8)
-    of_neighbours = (kind == NEIGHBOUR_SOLICITATION) | advertised
-    option = _number(buffer, start + np.where(of_neighbours, 24, 8), 8)
-    option[kind == ROUTER_ADVERTISEMENT] = _number(buffer, start[kind == ROUTER_ADVERTISEMENT], 8)
-    flags = np.where(advertised, _number(buffer, start + 4, 1), 0)
-    return np.concatenate([index[~whole], _ends(kept, batch.ts[kept], (kind, flags, high, low, option))])
+    none = np.zeros(len(index), np.uint64)
+    statement = (
+        kind,
+        numbers(kind != NEIGHBOUR_SOLICITATION, start, none) & _FLAGS[kind - ROUTER_SOLICITATION],
+        numbers(advertised, start + 8, rows["src_hi"]),
+        numbers(advertised, start + 16, rows["src_lo"]),
+        numbers(sent == option_at + 8, option_at, none),
+    )
+    return np.concatenate([irregular, _ends(index, batch.ts[index], statement)])
 
 
 def _number(buffer: NDArray[np.uint8], at: NDArray[np.int64], width: int) -> NDArray[np.uint64]:
