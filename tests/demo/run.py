@@ -6,6 +6,7 @@ Makes FOLDER anew: a training case and its report. Every step is the command tha
 """
 
 import sys
+import textwrap
 from collections import Counter
 from pathlib import Path
 
@@ -19,7 +20,8 @@ from wirecover.report.pdf import attached, typesetter
 from wirecover.report.view import view
 
 SHOWN = 12
-"""Lines of applications and of findings; the report has all."""
+"""Lines of applications; the report has all."""
+SHOWN_FINDINGS = 4
 
 
 def main() -> int:
@@ -43,7 +45,10 @@ def main() -> int:
             return code
     tell(build(Case.open(case)))
     print(f"\nThe case is {case}, the report {report} ({size(report.stat().st_size)}).")
-    print(f"Ask on: {sys.executable} -m wirecover.cli query {case} flows_of_address -p ip={busiest(case)}")
+    command = Path(sys.executable).with_name("wirecover")
+    if command.is_relative_to(Path.cwd()):
+        command = command.relative_to(Path.cwd())
+    print(f"Ask on: {command} query {case} flows_of_address -p ip={busiest(case)}")
     return 0
 
 
@@ -56,20 +61,23 @@ def tell(document: ResultDocument) -> None:
     for one in document.applications[:SHOWN]:
         amount = f"{size(one.bytes_up)} sent, {size(one.bytes_down)} received"
         print(f"  {plain(one.endpoint)} used {plain(one.app)}: {count(one.flows, 'flow')}, {amount}")
-    more(len(document.applications))
+    more(len(document.applications), SHOWN)
     patterns = Counter(f"{one.pattern}, {one.kind}" for one in document.findings)
     print("\nFindings: " + "; ".join(f"{number} {name}" for name, number in sorted(patterns.items())) + "\n")
-    ordered = sorted(document.findings, key=lambda one: (one.kind == "fact", one.number))
-    for finding in ordered[:SHOWN]:
+    strongest = sorted(
+        document.findings, key=lambda one: (one.kind == "fact", -(one.score or 0.0), one.number)
+    )
+    for finding in strongest[:SHOWN_FINDINGS]:
         sentence = finding.statement if finding.kind != "fact" else finding.statement.partition(". ")[0] + "."
-        print(f"  {finding.number}. {plain(sentence)}")
-    more(len(document.findings))
+        text = f"{finding.number}. {plain(sentence)}"
+        print(textwrap.fill(text, 110, initial_indent="  ", subsequent_indent="     "))
+    more(len(document.findings), SHOWN_FINDINGS)
 
 
-def more(number: int) -> None:
+def more(number: int, shown: int) -> None:
     """Say what is not shown."""
-    if number > SHOWN:
-        print(f"  and {number - SHOWN:,} more, in the report")
+    if number > shown:
+        print(f"  and {number - shown:,} more, in the report")
 
 
 def busiest(case: Path) -> str:
