@@ -6,7 +6,7 @@ only a manifest comes out.
 """
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from wirecover.capture.apps.matcher import RuleSet, load_rules
 from wirecover.capture.apps.sockets import labels_by_socket
 from wirecover.capture.evidence import EvidenceWriter
+from wirecover.capture.files.batch import Comment
 from wirecover.capture.files.reader import CaptureReader
 from wirecover.capture.flows.conversations import Conversations
 from wirecover.capture.flows.labelled import LabelledFlows
@@ -47,7 +48,7 @@ def decode(path: Path, out: Path, scope: Scope = EVERYTHING) -> Manifest:
     Damage inside a capture is no error: what is readable is kept, the rest is counted in the `damage` table.
     """
     with _no_collector(), CaptureReader(path) as reader, EvidenceWriter(out) as evidence:
-        decoding = Decoding(evidence, scope, load_rules())
+        decoding = Decoding(evidence, scope, load_rules(), reader.comments)
         for batch in reader:
             decoding.take(batch, np.array([one.link_type for one in reader.interfaces], np.int32))
         decoding.finish()
@@ -76,8 +77,13 @@ def _no_collector() -> Iterator[None]:
 class Decoding:
     """The state of one capture's decode."""
 
-    def __init__(self, evidence: EvidenceWriter, scope: Scope, rules: RuleSet) -> None:
+    def __init__(
+        self, evidence: EvidenceWriter, scope: Scope, rules: RuleSet, comments: Sequence[Comment] = ()
+    ) -> None:
         self.rules = rules
+        self._comments = comments
+        self._comments_outside: set[int | None] = set()
+        """Frames out of scope that carry a comment, which is then out of scope too."""
         self._evidence = evidence
         self._scope = scope
         self._tracker = FlowTracker()
@@ -124,6 +130,8 @@ class Decoding:
         if self._scope.last_ts is not None:
             keep &= rows["ts"] <= self._scope.last_ts
         self._out_of_scope += int(len(rows) - np.count_nonzero(keep))
+        commented = {comment.frame for comment in self._comments}
+        self._comments_outside |= commented.intersection(rows["frame"][~keep].tolist() if commented else ())
         return rows[keep]
 
     def _count_interfaces(self, interface: NDArray[np.int32], known: int) -> None:
@@ -144,12 +152,11 @@ class Decoding:
         for reason in np.unique(broken["reason"]).tolist():
             of_reason = broken[broken["reason"] == reason]
             self._ledger.note("malformed-packet", REASONS[reason], int(of_reason["frame"][0]), count=len(of_reason))
-        for at in np.flatnonzero(status == UNKNOWN_LINK)[:1].tolist():
-            link = int(links[batch.interface[int(rows["frame"][at]) - batch.first_frame]])
-            self._ledger.note(
-                "unknown-link-type", link_name(link), int(rows["frame"][at]),
-                count=int(np.count_nonzero(status == UNKNOWN_LINK)),
-            )  # fmt: skip
+        strange = rows["frame"][status == UNKNOWN_LINK]
+        found = links[batch.interface[strange - batch.first_frame]]
+        for link in np.unique(found).tolist():
+            of_link = strange[found == link]
+            self._ledger.note("unknown-link-type", link_name(link), int(of_link[0]), count=len(of_link))
 
     # ---- rows --------------------------------------------------------------------------------------------
 
@@ -236,7 +243,8 @@ class Decoding:
                  one.reported_drops),
             )  # fmt: skip
         for comment in reader.comments:
-            self._evidence.add("comments", (comment.frame, comment.kind, comment.text))
+            if comment.frame is None or comment.frame not in self._comments_outside:
+                self._evidence.add("comments", (comment.frame, comment.kind, comment.text))
         for found in reader.damage:
             self._ledger.note(found.kind, found.detail, found.frame, found.offset, found.count)
 

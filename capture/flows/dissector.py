@@ -36,6 +36,8 @@ _DNS_PORTS: Final = frozenset((53, 5353, 5355))
 _DNS_NAMES: Final = {5353: "mdns", 5355: "llmnr"}
 _WHOLE_STREAM: Final = 1 << 20
 """A framed protocol over TCP (DNS, STUN) is read this far into the stream."""
+_FRAMED_SERVICES: Final = (None, "dns", "stun")
+"""The other direction of a framed protocol has to be read too."""
 _SHOWN_OTHER: Final = 4
 """Pieces of an unrecognised stream that are tried before it is left alone."""
 CERTIFICATES_CACHED: Final = 4096
@@ -110,7 +112,7 @@ class Dissector:
         reader = readers.framed[piece.half]
         if reader is not None:
             return self._read_framed(dialogue, piece, reader, data)
-        if dialogue.service is not None or piece.flags & AFTER_GAP:
+        if dialogue.service not in _FRAMED_SERVICES or piece.flags & AFTER_GAP:
             return 0 if dialogue.service in CLEARTEXT else None
         if not _DNS_PORTS.isdisjoint(piece.ports):
             readers.framed[piece.half] = DnsTcpReader()

@@ -41,11 +41,22 @@ def _is_grease(value: int) -> bool:
 
 @kernel
 def _put16(shape: Any, size: int, value: int) -> int:
-    if _is_grease(value):
-        value = 0x0A0A
+    """Append a 16-bit number as it is: a length, a version."""
     shape[size] = value >> 8
     shape[size + 1] = value & 0xFF
     return size + 2
+
+
+@kernel
+def _put_code(shape: Any, size: int, value: int) -> int:
+    """Append a number of a registry, GREASE as 0x0A0A."""
+    return _put16(shape, size, 0x0A0A if _is_grease(value) else value)
+
+
+@kernel
+def _is_version(buffer: Any, at: int) -> bool:
+    """SSL 3.0 to TLS 1.2, what a hello says in its own version field."""
+    return buffer[at] == 3 and buffer[at + 1] <= 3
 
 
 @kernel
@@ -54,7 +65,7 @@ def _list16(buffer: Any, at: int, end: int, shape: Any, size: int) -> int:
     if (end - at) & 1:
         return -1
     while at < end:
-        size = _put16(shape, size, _u16(buffer, at))
+        size = _put_code(shape, size, _u16(buffer, at))
         at += 2
     return size
 
@@ -98,7 +109,7 @@ def _shape_of_extension(buffer: Any, kind: int, at: int, end: int, shape: Any, s
         while share < end:
             if share + 4 > end:
                 return -1
-            size = _put16(shape, size, _u16(buffer, share))
+            size = _put_code(shape, size, _u16(buffer, share))
             share += 4 + _u16(buffer, share + 2)
         return size if share == end else -1
     if kind == _ECH:
@@ -146,7 +157,7 @@ def shape_client_hello(buffer: Any, at: int, end: int, shape: Any, found: Any) -
     found[0], found[1]: where the server name is and how long; 0, 0 without one.
     """
     found[0] = found[1] = 0
-    if end - at < 38 or end - at > SHAPE_BYTES - 256:
+    if end - at < 38 or end - at > SHAPE_BYTES - 256 or not _is_version(buffer, at):
         return -1
     size = _put16(shape, 0, _u16(buffer, at))
     at += 34
@@ -192,7 +203,7 @@ def shape_client_hello(buffer: Any, at: int, end: int, shape: Any, found: Any) -
             high += 1
             if high > MAX_HIGH or _has_extension(buffer, first, at, kind):
                 return -1
-        before = _put16(shape, size, kind)
+        before = _put_code(shape, size, kind)
         if kind == _SNI:
             name = _sni(buffer, body, body + length)
             if name < 0:
@@ -211,7 +222,7 @@ def shape_client_hello(buffer: Any, at: int, end: int, shape: Any, found: Any) -
 @kernel
 def shape_server_hello(buffer: Any, at: int, end: int, shape: Any) -> int:
     """The shape of a TLS 1.3 ServerHello body in [at, end); -1 for any other: the parser has to read it."""
-    if end - at < 44 or end - at > 1024:
+    if end - at < 44 or end - at > 1024 or not _is_version(buffer, at):
         return -1
     if buffer[at + 2] == 0xCF and buffer[at + 3] == 0x21 and buffer[at + 4] == 0xAD and buffer[at + 5] == 0x74:
         return -1  # may be a HelloRetryRequest
@@ -227,6 +238,7 @@ def shape_server_hello(buffer: Any, at: int, end: int, shape: Any) -> int:
         return -1
     at += 2
     is_13 = False
+    seen = 0
     while at < end:
         if at + 4 > end:
             return -1
@@ -234,15 +246,19 @@ def shape_server_hello(buffer: Any, at: int, end: int, shape: Any) -> int:
         body = at + 4
         if body + length > end:
             return -1
-        size = _put16(shape, size, kind)
+        size = _put_code(shape, size, kind)
+        if kind < 63:
+            if seen >> kind & 1:
+                return -1
+            seen |= 1 << kind
         if kind == _VERSIONS:
-            if is_13 or length != 2 or buffer[body] != 3 or buffer[body + 1] != 4:
+            if length != 2 or buffer[body] != 3 or buffer[body + 1] != 4:
                 return -1
             is_13 = True
         elif kind == _SHARES:
             if length < 4 or _u16(buffer, body + 2) != length - 4:
                 return -1
-            size = _put16(shape, size, _u16(buffer, body))
+            size = _put_code(shape, size, _u16(buffer, body))
         elif kind != 41:
             return -1
         at = body + length

@@ -30,12 +30,12 @@ HALF: Final = np.dtype(
         ("retransmits", "i8"), ("missing", "i8"), ("last_hash_ts", "i8"), ("last_hash", "u8"), ("header", "u8"),
         ("next_seq", "u4"), ("first_seq", "u4"), ("record_left", "i4"), ("record_length", "i4"), ("held", "i4"), ("held_count", "i4"),
         ("seq_known", "u1"), ("mode", "u1"), ("record_type", "u1"), ("header_have", "u1"), ("gap", "u1"),
-        ("shaped", "u1"),
+        ("shaped", "u1"), ("overdue", "u1"),
     ]
 )  # fmt: skip
 """stream: bytes of the TCP stream delivered in order so far. want: TCP, deliver bytes to the parsers up to this
 stream position; UDP, how many more datagrams to deliver. held: head of the list of segments that arrived early. shaped: a ClientHello was taken by its shape, and nothing
-behind it was looked at yet."""
+behind it was looked at yet. overdue: the other side acknowledged what the first held segment waits for."""
 
 # FLOW.service
 SERVICE_DNS: Final = 1

@@ -15,6 +15,9 @@ from wirecover.capture.flows.state import CANDIDATE, FLOW, FRAGMENT_ENTRY, HALF,
 MAX_SLOTS: Final = 1 << 20
 """Flows alive at one time (about 400 bytes each). At this limit the half that was silent longest is ended early and
 counted: a scan of a million addresses must not take the machine's memory."""
+EXPIRE_ABOVE: Final = 1 << 16
+"""Only with more flows than this are silent ones looked for, by the median time of a batch: one packet with a wild
+time must not end the others' flows."""
 POOL_BLOCKS: Final = 4096
 FRAGMENT_ENTRIES: Final = 1 << 14
 
@@ -98,10 +101,9 @@ class FlowTracker:
             full = bool(self.counters[table.NO_SLOT])
             if full and len(self.flows) >= MAX_SLOTS:
                 self._end_early()
-            elif stop == len(rows):
-                table._expire(
-                    int(self.counters[table.LAST_TS]), self.flows, len(self.flows), self._finished, self.counters
-                )
+            elif stop == len(rows) and len(self.flows) - int(self.counters[table.FREE]) > EXPIRE_ABOVE:
+                now = int(np.partition(rows["ts"], len(rows) // 2)[len(rows) // 2])
+                table._expire(now, self.flows, len(self.flows), self._finished, self.counters)
             yield self._step(at, stop)
             if full and len(self.flows) < MAX_SLOTS:
                 self._grow(2 * len(self.flows))

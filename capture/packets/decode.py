@@ -105,7 +105,7 @@ def _link_layer(buffer: Any, at: int, end: int, link: int) -> tuple[int, int, in
 
 
 @kernel
-def _udp_tunnel(buffer: Any, at: int, end: int, src: int, dst: int) -> tuple[int, int, int, int]:
+def _udp_tunnel(buffer: Any, at: int, end: int, wire_end: int, src: int, dst: int) -> tuple[int, int, int, int]:
     """(what to read next, where, tunnel, tunnel id) of a UDP payload that is a tunnel; (-1, ...) if it is none.
 
     A port alone does not make a tunnel: its header and the first inner nibble must fit too.
@@ -128,7 +128,7 @@ def _udp_tunnel(buffer: Any, at: int, end: int, src: int, dst: int) -> tuple[int
             if inner < end and (buffer[inner] >> 4) in (4, 6):
                 return _IP, inner, T_GTP, _u32(buffer, at + 4)
     elif dst in (4789, 8472):
-        if room >= 22 and buffer[at] & 0x08 and (buffer[at] & 0xF7) == 0:
+        if room >= 22 and (buffer[at] & 0x7F) == 0x08:  # the VNI flag, with or without group policy
             return _ETHERNET, at + 8, T_VXLAN, _u32(buffer, at + 4) >> 8
     elif dst == 6081:
         if room >= 8 and (buffer[at] >> 6) == 0:
@@ -145,7 +145,7 @@ def _udp_tunnel(buffer: Any, at: int, end: int, src: int, dst: int) -> tuple[int
             inner += 13 + np.int64(buffer[at + 2]) + np.int64(buffer[at + 3])
         if inner + 8 <= end and buffer[inner] == 0 and buffer[inner + 1] == 0:  # origin indication
             inner += 8
-        if inner + 40 <= end and (buffer[inner] >> 4) == 6 and 40 + _u16(buffer, inner + 4) <= end - inner:
+        if inner + 40 <= end and (buffer[inner] >> 4) == 6 and 40 + _u16(buffer, inner + 4) <= wire_end - inner:
             return _IP, inner, T_TEREDO, 0
     return -1, at, 0, 0
 
@@ -169,6 +169,8 @@ def _gre(buffer: Any, at: int, end: int) -> tuple[int, int, int, int]:
     if inner > end:
         return -1, at, 0, 0
     if kind == 0x880B:
+        if flags & 0x0007 == 1 and not flags & 0x1000:
+            return -2, at, 0, 0  # no sequence number: an acknowledgement alone (RFC 2637 4.1)
         if inner + 2 <= end and buffer[inner] == 0xFF and buffer[inner + 1] == 0x03:
             inner += 2
         return _PPP, inner, 0, T_GRE
@@ -364,7 +366,7 @@ def _walk(buffer: Any, at: int, end: int, wire_end: int, link: int, row: Any) ->
                 at += header
                 if fragment & 0x1FFF:
                     row.protocol, row.status = protocol, FRAGMENT
-                    row.payload_bytes = max(0, wire_end - at)
+                    row.payload_bytes = min(max(0, wire_end - at), 0x7FFFFFFF)
                     return
             elif version == 6:
                 if at + 40 > end:
@@ -389,7 +391,7 @@ def _walk(buffer: Any, at: int, end: int, wire_end: int, link: int, row: Any) ->
                     row.more_fragments = fragment & 1
                     if fragment >> 3:
                         row.protocol, row.status = protocol, FRAGMENT
-                        row.payload_bytes = max(0, wire_end - at)
+                        row.payload_bytes = min(max(0, wire_end - at), 0x7FFFFFFF)
                         return
             else:
                 row.status, row.reason = MALFORMED, R_VERSION
@@ -463,7 +465,7 @@ def _walk(buffer: Any, at: int, end: int, wire_end: int, link: int, row: Any) ->
                     return
                 at += 8
                 next_layer, inner_at, tunnel, tunnel_id = _udp_tunnel(
-                    buffer, at, end, np.int64(row.src_port), np.int64(row.dst_port)
+                    buffer, at, end, wire_end, np.int64(row.src_port), np.int64(row.dst_port)
                 )
                 if next_layer >= 0:
                     if row.tunnel == 0:
@@ -482,7 +484,7 @@ def _walk(buffer: Any, at: int, end: int, wire_end: int, link: int, row: Any) ->
                 at = min(at + 8, end)
         else:
             row.payload = min(at, end)
-            row.payload_bytes = max(0, wire_end - at)
+            row.payload_bytes = min(max(0, wire_end - at), 0x7FFFFFFF)
             row.payload_captured = max(0, end - at)
             return
     row.status, row.reason = MALFORMED, R_DEPTH
@@ -513,7 +515,7 @@ def decode_headers(
         row.payload_captured = 0
         row.src_port = 0
         row.dst_port = 0
-        row.wire_bytes = original[i]
+        row.wire_bytes = min(original[i], 0x7FFFFFFF)
         row.cut = captured[i] < original[i]
         end = offset[i] + captured[i]
         _walk(buffer, offset[i], end, max(end, offset[i] + original[i]), links[interface[i]], row)

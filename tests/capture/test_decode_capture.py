@@ -200,7 +200,6 @@ def test_records_and_payload_of_each_packet(everything: Decoded) -> None:
     assert [row["frame"] for row in rows] == list(range(flow["first_frame"] + 3, flow["first_frame"] + 7))
 
 
-# FAILS (open bug): unicast DNS is not in services.CLEARTEXT.
 def test_payload_rows_of_cleartext_services_are_not_kept(everything: Decoded) -> None:
     assert {row["flow_no"] for row in everything["packets"]} & {0} == set()
 
@@ -319,8 +318,6 @@ def mid_stream() -> list[Frame]:
     return talk.tls_13(line, b"again.example").frames
 
 
-# FAILS (open bug): for DNS over TCP: what a parser wants more of is known to the kernel only
-# in the next batch.
 @pytest.mark.parametrize("size", [64, 700, 4000])
 @pytest.mark.parametrize("make", [lambda: list(talk.everything()), smtp, dns_over_tcp, mid_stream],
                          ids=["everything", "smtp", "dns over tcp", "mid stream"])  # fmt: skip
@@ -342,7 +339,6 @@ def test_the_size_of_the_buffer_changes_nothing_of_a_real_capture(
     assert differences(contents(Decoded(capture, tmp_path / "small")), large) == {}
 
 
-# FAILS (open bug): within one batch only the first HEAD_BYTES of each direction are shown.
 def test_all_lookups_of_a_long_dns_connection_are_read(decoded: Callable[..., Decoded]) -> None:
     found = decoded(dns_over_tcp(60))
     assert len(found["dns_messages"]) == 120
@@ -448,7 +444,6 @@ def commented() -> tuple[bytes, Scope]:
     return blocks, Scope(START + SECOND, None)
 
 
-# FAILS (open bug): both comments are written.
 def test_comments_on_packets_outside_the_window_are_not_kept(tmp_path: Path) -> None:
     data, scope = commented()
     (tmp_path / "a.pcapng").write_bytes(data)
@@ -504,7 +499,6 @@ def test_frames_of_other_protocols_are_counted_and_are_no_fragments(decoded: Cal
     assert (found.capture["undecoded_packets"], found.capture["fragment_packets"]) == (500, 0)
 
 
-# FAILS (open bug): all of a batch are counted under the first one's name.
 def test_link_types_that_are_not_decoded_are_named_each(tmp_path: Path) -> None:
     data = files.shb() + files.idb(link_type=127) + files.idb(link_type=147)
     data += b"".join(files.epb(bytes(60), START // 1000, interface=one) for one in (0, 1, 1, 1))
@@ -516,8 +510,6 @@ def test_link_types_that_are_not_decoded_are_named_each(tmp_path: Path) -> None:
     }
 
 
-# FAILS (open bug): Malformed from ShapeBook is caught by nobody: one crafted packet and
-# the whole capture is refused.
 @pytest.mark.parametrize("kind", [1, 2])
 @pytest.mark.parametrize("version", [b"\x05\x04", b"\x0a\x0a", b"\x7f\x17", b"\x00\x00", b"\x01\x01"])
 def test_a_hello_of_no_known_version_is_damage_not_the_end(
@@ -555,8 +547,6 @@ def offloaded(line: Connection, payload: bytes, seq: int) -> Frame:
     return Frame(bytes(data) + payload, line.ts)
 
 
-# FAILS (open bug): killed by a signal. `track` reserves room for
-# 131,072 records a packet.
 def test_a_frame_longer_than_any_ip_packet_writes_nothing_outside_the_tables(tmp_path: Path) -> None:
     """3 MB of empty TLS records in one segment."""
     line = Connection().open()

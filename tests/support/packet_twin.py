@@ -396,7 +396,7 @@ def _teredo(row: Row, view: View) -> bool:
         inner = inner.behind(8)
     if len(inner.data) < 40 or inner.data[0] >> 4 != 6:
         return False
-    if 40 + int.from_bytes(inner.data[4:6], "big") > len(inner.data):
+    if 40 + int.from_bytes(inner.data[4:6], "big") > inner.wire:
         return False
     _inside(row, TEREDO)
     _ip(row, inner)

@@ -170,7 +170,6 @@ def test_headers_nested_too_deeply_are_refused_not_followed() -> None:
     assert (row["status"], REASONS[row["reason"]]) == (MALFORMED, "headers are nested too deeply")
 
 
-# FAILS (open bug): wire_bytes and payload_bytes are i4.
 def test_a_length_on_the_wire_beyond_31_bits_does_not_turn_negative() -> None:
     """A crafted pcapng packet block can say 4 GiB - 1; bytes of a flow must never be negative."""
     huge = 0xFFFFFFFF
@@ -185,7 +184,6 @@ def test_a_length_on_the_wire_beyond_31_bits_does_not_turn_negative() -> None:
         assert row["payload_captured"] == 3
 
 
-# FAILS (open bug): counted as 'link header is cut'.
 def test_an_acknowledgement_of_pptp_carries_nothing_and_is_not_malformed() -> None:
     """RFC 2637 4.1: S bit 0, A bit 1, and the packet ends behind the acknowledgement number."""
     gre = struct.pack("!HHHHI", 0x2081, 0x880B, 0, 7, 41)
@@ -193,7 +191,6 @@ def test_an_acknowledgement_of_pptp_carries_nothing_and_is_not_malformed() -> No
     assert row["status"] != MALFORMED
 
 
-# FAILS (open bug): _udp_tunnel compares the inner length with the captured end, not the wire's.
 def test_a_tunnel_is_found_in_a_cut_frame_too() -> None:
     """A snap length of 128 leaves the inner headers of Teredo whole; they say who speaks to whom."""
     inner = ipv6("2001:0:1::1", "2001:db8::2", 6, tcp(5000, 443, 1, 2, 16, bytes(400)))
