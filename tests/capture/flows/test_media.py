@@ -365,6 +365,8 @@ def test_streams_are_kept_apart_by_flow_direction_channel_and_source():
     assert [(row.flow_no, row.up, row.turn_channel, row.packets) for row in rows] == [
         (0, True, None, 5), (0, False, None, 5), (0, True, 0x4001, 5), (0, True, 0, 5), (1, False, None, 5),
     ]  # fmt: skip
+    for seed in range(60):  # whatever place they get in a small table
+        assert found(datagrams, seed=seed) == rows
     interleaved = [one for pair in zip(voice(5), voice(5, ssrc=8), strict=True) for one in pair]
     assert [row.ssrc for row in found(talk(interleaved))] == [7, 8]
 
@@ -524,6 +526,11 @@ def test_the_memory_is_bounded_and_doubtful_streams_go_first():
     rows, tracker = tracked(talk([*real, *doubtful, *later]), limit=4)
     assert [(row.ssrc, row.packets) for row in rows] == [(1, 5)]
     assert (tracker.forgotten, tracker.ended_early) == (6, 0)
+    one, two, three = voice(3, ssrc=1)
+    first, second, fourth, fifth = (rtp(0, 0, ssrc=source) for source in range(2, 6))
+    rows, tracker = tracked(talk([first, second, one, two, fourth, fifth, three]), limit=4)
+    assert [row.ssrc for row in rows] == [1], "those silent longest go first"
+    assert tracker.forgotten == 2
     crowd = [rtp(i, 960 * i, ssrc=source) for source in range(9) for i in range(3)]
     rows, tracker = tracked(talk(crowd), limit=4)
     assert sorted(row.ssrc for row in rows) == list(range(9))
