@@ -103,7 +103,7 @@ class ActivityRhythm:
     """Detector: the rhythm of each endpoint and application."""
 
     name: ClassVar[str] = "activity_rhythm"
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"
     question: ClassVar[str] = (
         "At which hours of the week is each address active on each application, and when is it quiet?"
     )

@@ -51,7 +51,7 @@ class AppSessions:
     """Detector: application sessions of each endpoint."""
 
     name: ClassVar[str] = "app_sessions"
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"
     question: ClassVar[str] = (
         "When did each address have connections of which application, and how much did they carry?"
     )

@@ -13,7 +13,7 @@ from wirecover.analysis.detector import Finding, FrameRef, Result
 from wirecover.analysis.endpoints import Endpoint, endpoints
 from wirecover.analysis.errors import AnalysisError
 from wirecover.analysis.evidence import SECOND, nanoseconds, rows
-from wirecover.analysis.findings import app_text, counted, parameters_json, result
+from wirecover.analysis.findings import app_text, counted, p_text, parameters_json, result
 from wirecover.analysis.message_events import Parameters as EventParameters
 from wirecover.analysis.message_events import prepare
 from wirecover.analysis.null_models import holm
@@ -93,7 +93,7 @@ class CoTiming:
     """Detector: co-timing of endpoint pairs."""
 
     name: ClassVar[str] = "co_timing"
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"
     question: ClassVar[str] = (
         "Which addresses on the same application send and receive at the same moments, beyond chance?"
     )
@@ -267,7 +267,7 @@ def _pair_finding(
         f"{parameters.delta_s:g} s with a burst that reached the other ({seen.text(', ', '')}), during "
         f"{test.window_ns // (60 * SECOND):,} minutes in which both were connected; the same traffic "
         f"shifted in time gives {median:,} in the median and {p99:,} or fewer in 99 % of cases (p = "
-        f"{_p_text(test.p_value)}; {_p_text(adjusted)} after Holm's correction for "
+        f"{p_text(test.p_value)}; {p_text(adjusted)} after Holm's correction for "
         f"{counted(tested, 'tested pair')}). "
         + _verdict(exceeds=exceeds, could_exceed=could_exceed)
         + NO_RATIO
@@ -279,8 +279,8 @@ def _pair_finding(
         "events": {"subject_up": test.one_up, "subject_down": test.one_down,
                    "object_up": test.other_up, "object_down": test.other_down},
         "null_median": median, "null_p95": p95, "null_p99": p99,
-        "p_value": _p_text(test.p_value), "p_value_holm": _p_text(adjusted), "pairs_tested": tested,
-        "smallest_possible_p": _p_text(test.smallest_p),
+        "p_value": p_text(test.p_value), "p_value_holm": p_text(adjusted), "pairs_tested": tested,
+        "smallest_possible_p": p_text(test.smallest_p),
         "blocks": len(test.blocks), "window_s": test.window_ns // SECOND,
         "window": [[start, end] for start, end in test.blocks[:48]],
         "correlogram": [
@@ -389,8 +389,3 @@ def _notes(tallies: dict[str, _Tally], tested: int, parameters: Parameters) -> l
     if not tested:
         notes.append("No pair has enough events in common time to be tested.")
     return notes
-
-
-def _p_text(p_value: float) -> Any:
-    """A p-value for reading: fixed digits, and no claim below the floor."""
-    return "at most 0.000001" if p_value <= 1e-6 else f"{p_value:.6f}".rstrip("0").rstrip(".")

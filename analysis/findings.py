@@ -60,6 +60,11 @@ def app_text(app: str | None) -> str:
     return f"application {app}" if app else "unlabelled encrypted traffic"
 
 
+def p_text(p_value: float) -> str:
+    """A p-value for reading: fixed digits, and no claim below the floor."""
+    return "at most 0.000001" if p_value <= 1e-6 else f"{p_value:.6f}".rstrip("0").rstrip(".")
+
+
 def result(
     findings: Iterable[Finding], *, events: pa.Table | None = None, notes: Sequence[str] = ()
 ) -> Result:

@@ -134,12 +134,14 @@ class MessageEvents:
     """Detector: message events of each endpoint and application."""
 
     name: ClassVar[str] = "message_events"
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"
     question: ClassVar[str] = "When did traffic of each address look like messages going out or coming in?"
     method: ClassVar[str] = (
         "Payload-carrying packets of one direction of a TCP or QUIC flow of a known application that "
         "follow each other within 0.5 s are one burst; its time is that of its last packet, its size the "
-        "sum of transport payload. Where TLS record types are known only records of type 23 (application "
+        "sum of transport payload (of the TLS records that end in it, where segments were sent again). A "
+        "conversation that several exhibits recorded counts once. Where TLS record types are "
+        "known only records of type 23 (application "
         "data) count; handshakes are left out, and bursts within one second after a handshake are named "
         "connect-like. Small bursts of one size that return at a constant interval are named keepalive. "
         "Bursts below 150 bytes are counted but are no events. What is left is text-like below 10,000 "
@@ -158,6 +160,10 @@ class MessageEvents:
         (
             "Messages that were sent while a connection was being made, that are smaller than the floor, "
             "or that a machine sends at a constant interval and size."
+        ),
+        (
+            "Messages that only the smaller of two records of one conversation holds; nor are records with "
+            "translated addresses (NAT) known to be one conversation: they count each."
         ),
         (
             "Who used the device: an address is not a person, and behind one address there may be several "

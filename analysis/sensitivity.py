@@ -12,6 +12,7 @@ import duckdb
 
 from wirecover.analysis.endpoints import Endpoint, endpoints
 from wirecover.analysis.evidence import nanoseconds
+from wirecover.analysis.findings import p_text
 from wirecover.analysis.message_events import TOO_MANY_PACKETS, gap_tables
 from wirecover.analysis.message_events import Parameters as EventParameters
 from wirecover.analysis.pair_test import Design, PairTest, compare, opportunity
@@ -88,5 +89,5 @@ def _outcome(test: PairTest | str) -> dict[str, Any]:
         return {"untested": test}
     return {
         "observed": test.observed, "possible": test.possible, "null_median": test.null.quantile(0.5),
-        "p_value": test.p_value,
+        "p_value": p_text(test.p_value),
     }  # fmt: skip

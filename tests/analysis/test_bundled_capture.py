@@ -146,3 +146,25 @@ def test_the_observation_is_long_enough_to_tell(verdicts):
         "signal",
         "xmpp",
     }
+
+
+def test_a_second_exhibit_of_the_same_traffic_changes_no_count(connection, tmp_path):
+    second = f"{NAME}-client1.pcap.gz"
+    case = Case.create(tmp_path / "case", training=True)
+    case.ingest([CAPTURES / f"{NAME}.pcapng", CAPTURES / second])
+    with closing(case.connect()) as both:
+        ((shared, records),) = both.sql(
+            "SELECT count(*) FILTER (counted AND exhibits = 2), count(*) FILTER (NOT counted) FROM flow_sightings"
+        ).fetchall()
+        ((smaller,),) = both.sql(
+            f"SELECT count(*) FROM flows JOIN captures USING (capture_id) WHERE name = '{second}'"
+        ).fetchall()
+        assert shared == records == smaller > 5
+        answers = []
+        for opened in (connection, both):
+            found = MessageEvents().run(opened, MessageEvents.parameters).findings
+            rows = found.select(["subject", "app", "details"]).to_pylist()
+            details = {(row["subject"], row["app"]): json.loads(row["details"]) for row in rows}
+            answers.append({key: value["counts"] for key, value in details.items()})
+    assert answers[0] == answers[1]
+    assert {value["exhibits"] for value in details.values()} == {1, 2}

@@ -312,3 +312,45 @@ def test_unlabelled_traffic_is_compared_only_when_asked(traffic, run):
 def test_parameters_that_make_no_sense_are_refused(traffic, wrong, run):
     with pytest.raises(AnalysisError):
         CoTiming().run(traffic.connect(), Parameters(**wrong))
+
+
+def test_other_tolerances_and_gaps_are_shown_and_decide_nothing(traffic, run):
+    talkers(traffic, ["10.0.0.1", "10.0.0.2"], hours=1.5)
+    couple(traffic, "10.0.1.1", "10.0.1.2", hours=1.5, delay=(1.2, 2.8))
+    _, rows = run(traffic)
+    row = pairs(rows)["10.0.1.1", "10.0.1.2"]
+    by_delta = {one["delta_s"]: one for one in row["details"]["by_delta_s"]}
+    assert sorted(by_delta) == [1.0, 2.0, 3.0, 5.0]
+    assert by_delta[3.0]["observed"] == row["details"]["observed"]
+    assert by_delta[3.0]["p_value"] == row["details"]["p_value"]
+    assert by_delta[1.0]["observed"] < by_delta[2.0]["observed"] < by_delta[3.0]["observed"]
+    assert float(by_delta[1.0]["p_value"]) > 0.05
+    by_gap = {one["burst_gap_s"]: one for one in row["details"]["by_burst_gap_s"]}
+    assert sorted(by_gap) == [0.25, 0.5, 1.0, 2.0]
+    assert by_gap[0.5]["observed"] == row["details"]["observed"]
+    # each other choice is what a run with that choice finds
+    for choice, shown in ((Parameters(delta_s=1.0), by_delta[1.0]), (Parameters(delta_s=2.0), by_delta[2.0]),
+                          (Parameters(events=type(DEFAULT.events)(burst_gap_s=2.0)), by_gap[2.0])):  # fmt: skip
+        details = pairs(run(traffic, choice)[1])["10.0.1.1", "10.0.1.2"]["details"]
+        assert {name: details[name] for name in shown if name in details} == {
+            name: value for name, value in shown.items() if name in details
+        }
+
+
+def test_other_choices_end_with_their_budget(traffic, run, monkeypatch):
+    talkers(traffic, [f"10.0.0.{n}" for n in range(1, 5)], hours=1.5)
+    monkeypatch.setattr("wirecover.analysis.sensitivity.FEWEST_PAIR_EVENTS", 100)
+    _, rows = run(traffic)
+    left = [row["details"]["by_delta_s"] is None for row in pairs(rows).values()]
+    assert 0 < sum(left) < len(left)
+    for row in pairs(rows).values():
+        assert (row["details"]["by_delta_s"] is None) == ("used up the time" in row["details"]["sensitivity"])
+
+
+def test_other_gaps_are_left_out_on_much_traffic(traffic, run, monkeypatch):
+    couple(traffic, "10.0.1.1", "10.0.1.2", hours=1.5)
+    monkeypatch.setattr("wirecover.analysis.message_events.MOST_PACKETS", 20)
+    _, rows = run(traffic)
+    (row,) = pairs(rows).values()
+    assert row["details"]["by_burst_gap_s"] is None and row["details"]["by_delta_s"]
+    assert "other burst gaps not tried" in row["details"]["sensitivity"]

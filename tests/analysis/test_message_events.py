@@ -1,5 +1,6 @@
 """Message events: what counts as a burst, and what is not a message."""
 
+import json
 from random import Random
 
 import pytest
@@ -243,3 +244,83 @@ def test_the_cap_on_findings_is_stated_and_events_are_kept(traffic, monkeypatch)
     assert found.findings["subject"].to_pylist() == [A]
     assert found.events.num_rows == 3
     assert found.notes == ("1 address with the fewest bursts not listed.",)
+
+
+def resent(traffic, packets, again, **columns):
+    """A flow of TLS records, one a packet, with some packets sent again: those end no record."""
+    flow = traffic.flow(A, sorted([*packets, *again], key=lambda one: one[0]), **columns)
+    sent_again = {(at, way, size) for at, way, size, _ in again}
+    for row in traffic.packets:
+        seconds = (row["ts"] - traffic.ns(0)) / 1e9
+        if row["flow_id"] == flow and (seconds, row["up"], row["payload_bytes"]) in sent_again:
+            row["record_bytes"] = row["record_types"] = None
+    return flow
+
+
+TEXTS = [(10.0 * n, UP, 200 + 37 * n, [23]) for n in range(1, 9)]
+AGAIN = [(10.0 * n + 0.2, UP, 200 + 37 * n, None) for n in (2, 5)] + [(77.0, UP, 459, None)]
+
+
+def test_what_was_sent_again_does_not_count_in_the_size(traffic, events):
+    resent(traffic, TEXTS, AGAIN, retransmits=3)
+    rows = events(traffic)
+    assert [row["bytes"] for row in rows] == [size for _, _, size, _ in TEXTS]
+    assert [row["ts"] for row in rows] == [traffic.ns(at) for at, _, _, _ in TEXTS]
+    # nor does a late copy make an event of its own
+    assert len(rows) == len(TEXTS)
+
+
+def test_without_records_or_with_loss_the_payload_counts(traffic, new_traffic, events):
+    payload = sum(size for _, _, size, _ in (*TEXTS, *AGAIN))
+    for columns in ({"retransmits": 3, "missing_bytes": 1400}, {"retransmits": 0}, {}):
+        case = new_traffic()
+        resent(case, TEXTS, AGAIN, **columns)
+        assert sum(row["bytes"] for row in events(case)) == payload, columns
+    resent(traffic, [(at, way, size, None) for at, way, size, _ in TEXTS], AGAIN, retransmits=3)
+    assert sum(row["bytes"] for row in events(traffic)) == payload
+
+
+def test_lost_record_boundaries_hide_no_traffic(traffic, events):
+    # one segment sent again cannot explain five packets without a record: the walk lost its way
+    lost = [(100.0 + 10 * n, UP, 900, None) for n in range(5)]
+    resent(traffic, TEXTS, lost, retransmits=1)
+    assert sum(row["bytes"] for row in events(traffic)) == sum(one[2] for one in (*TEXTS, *lost))
+
+
+def test_a_record_over_two_bursts_counts_where_it_ends(traffic, events):
+    flow = traffic.flow(
+        A, [(10, UP, 1400, None), (11, UP, 605, [23]), (30, UP, 305, [23]), (30.2, UP, 305, None)],
+        retransmits=1,
+    )  # fmt: skip
+    for row in traffic.packets:
+        if row["flow_id"] == flow and row["payload_bytes"] == 605:
+            row["record_bytes"] = [2000]
+    rows = events(traffic)
+    assert [(row["bytes"], row["ts"]) for row in rows] == [(2005, traffic.ns(11)), (305, traffic.ns(30))]
+
+
+def test_other_burst_gaps_are_shown_beside_the_chosen_one(traffic):
+    traffic.flow(A, [(10, UP, 300), (10.3, UP, 300), (10.9, UP, 300), (12.4, UP, 300), (20, DOWN, 300)])
+    for chosen in (0.5, 0.25, 0.7):
+        found = MessageEvents().run(traffic.connect(), Parameters(burst_gap_s=chosen))
+        (row,) = found.findings.to_pylist()
+        shown = {
+            one["burst_gap_s"]: (one["up"], one["down"])
+            for one in json.loads(row["details"])["by_burst_gap_s"]
+        }
+        assert shown == {0.25: (4, 1), 0.5: (3, 1), 1.0: (2, 1), 2.0: (1, 1)} | {chosen: shown[chosen]}
+        counts = json.loads(row["details"])["counts"]["text-like"]
+        assert shown[chosen] == (counts["up"], counts["down"])
+        assert found.events.num_rows == sum(shown[chosen])
+
+
+def test_other_burst_gaps_are_not_tried_on_much_traffic(traffic, monkeypatch):
+    traffic.flow(A, [(10, UP, 300), (20, UP, 300), (30, UP, 300)])
+    monkeypatch.setattr("wirecover.analysis.message_events.MOST_PACKETS", 2)
+    connection = traffic.connect()
+    found = MessageEvents().run(connection, DEFAULT)
+    assert json.loads(found.findings["details"][0].as_py())["by_burst_gap_s"].startswith(
+        "other burst gaps not tried"
+    )
+    tables = connection.sql("SELECT count(*) FROM duckdb_tables() WHERE table_name LIKE 'wirecover_bursts%'")
+    assert tables.fetchall() == [(1,)]
