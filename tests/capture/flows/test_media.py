@@ -350,6 +350,18 @@ def test_counting_begins_with_the_run_that_qualifies():
     assert (row.first_frame, row.packets) == (2, 3)
 
 
+def test_time_that_goes_back():
+    """Captures merged out of order: the last time is the latest one, the last frame the last in the file."""
+    times = [0, 20, 40, 60, 30]
+    (row,) = found(
+        [
+            Datagram(0, 0, data, START + at * MS, i + 1)
+            for i, (data, at) in enumerate(zip(voice(5), times, strict=True))
+        ]
+    )
+    assert (row.first_ts, row.last_ts, row.last_frame) == (START, START + 60 * MS, 5)
+
+
 def test_streams_are_kept_apart_by_flow_direction_channel_and_source():
     datagrams: list[Datagram] = []
     for data in voice(5):
@@ -502,6 +514,9 @@ def test_rtcp_is_a_fact_of_its_direction():
     report = b"\x80\xc8\0\6" + bytes(24)
     datagrams = talk([report, *voice(4)]) + talk(voice(4), half=1)
     assert {row.up: row.rtcp for row in found(datagrams)} == {True: True, False: False}
+    for words, seen in ((6, True), (7, False), (1, True), (0, False)):
+        sized = b"\x80\xc8\0" + bytes([words]) + bytes(24)
+        assert [row.rtcp for row in found(talk([sized, *voice(4)]))] == [seen]
     broken = b"\x80\xc8\0\xff" + bytes(24)
     assert [row.rtcp for row in found(talk([broken, *voice(4)]))] == [False]
 
