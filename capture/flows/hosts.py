@@ -147,8 +147,7 @@ class HostBook:
             self._ledger.note(kind, problem.reason, frame)
 
     def note_mac(self, ip: str | None, mac: str | None, source: str, frame: int, ts: int) -> None:
-        """`ip` stated by `source` that its hardware address is `mac`. Nothing is noted when either is
-        missing."""
+        """By `source`, the hardware address of `ip` is `mac`. Nothing is noted when either is missing."""
         if _known(ip) is not None and mac is not None:
             self.note(ip, mac, "mac", mac, source, frame, ts)
 

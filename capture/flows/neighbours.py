@@ -85,10 +85,12 @@ def neighbour_frames(batch: Any, rows: NDArray[Any], links: NDArray[np.int32]) -
     `rows` are the decoded packets of the batch, or those within the scope; `links[k]` is the link type of
     interface k.
     """
-    other = rows[(rows["status"] == NOT_IP) & (rows["tunnel"] == 0)]
-    kind = rows["src_port"]
-    solicited = (kind >= ROUTER_SOLICITATION) & (kind <= NEIGHBOUR_ADVERTISEMENT)
-    of_link = rows[(rows["protocol"] == _ICMP6) & (rows["status"] == OK) & (rows["tunnel"] == 0) & solicited]
+    other = rows[np.flatnonzero(rows["status"] == NOT_IP)]  # one pass over all rows each; the rest on few
+    icmp6 = rows[np.flatnonzero(rows["protocol"] == _ICMP6)]
+    other = other[other["tunnel"] == 0]
+    kind = icmp6["src_port"]
+    discovery = (kind >= ROUTER_SOLICITATION) & (kind <= NEIGHBOUR_ADVERTISEMENT)
+    of_link = icmp6[discovery & (icmp6["status"] == OK) & (icmp6["tunnel"] == 0)]
     shown = np.concatenate([_arp(batch, other, links), _discovery(batch, of_link)])
     shown.sort()
     return shown

@@ -4,7 +4,7 @@ Whoever crafts a packet chooses these bytes. A value is cut to `MAX_VALUE` bytes
 (`wire_text.py`), and a cut one ends with a single backslash and three dots, which no escaped text holds.
 """
 
-from ipaddress import IPv4Address, IPv6Address
+from ipaddress import IPv6Address
 from typing import Final
 
 from wirecover.capture.protocols import Malformed
@@ -51,7 +51,7 @@ def address_text(raw: bytes) -> str | None:
     if len(raw) not in (4, 16) or not any(raw):
         return None
     if len(raw) == 4:
-        return str(IPv4Address(raw))
+        return f"{raw[0]}.{raw[1]}.{raw[2]}.{raw[3]}"
     if raw.startswith(_MAPPED):  # hexadecimal as the flows have it; Python 3.13 began to write dots here
         return f"::ffff:{int.from_bytes(raw[12:14], 'big'):x}:{int.from_bytes(raw[14:], 'big'):x}"
     return str(IPv6Address(raw))
