@@ -139,8 +139,8 @@ class Conversations:
         sni = plain_name(bytes(buffer[sni_at : sni_at + sni_length])) if sni_length else None
         handshake.take_client(facts, sni, frame, ts)
         dialogue.client_half = half
-        for problem in facts.problems:
-            self._ledger.note("odd-tls", problem, frame)
+        for oddity in facts.problems:
+            self._ledger.note("odd-tls", oddity, frame)
 
     def _answers(self, status: NDArray[np.uint8]) -> "_Answers | None":
         """The addresses among the step's DNS answers, if there are any."""
@@ -154,8 +154,10 @@ class Conversations:
 
     def _take_dns(self, slot: int, flow_no: int, packet: PacketFacts, what: int, answers: "_Answers | None", message: int) -> None:
         """The first message of a flow, or one with addresses: who learns which name for which address."""
-        if what & FIRST and self._names.any_learnt and (names := self._asked(packet)):
-            self._names_of_dns[slot] = names
+        if what & FIRST and self._names.any_learnt:
+            version, at = packet[2], 5 if packet[8] == 53 else 3  # most resolvers' own addresses nobody asks for
+            if self._names.is_learnt(address_text(version, packet[at], packet[at + 1])) and (names := self._asked(packet)):
+                self._names_of_dns[slot] = names
         if what & ADDRESSES and answers is not None:
             frame, ts, version, _, _, target_hi, target_lo, *_ = packet
             client, name = address_text(version, target_hi, target_lo), answers.names[message].lower()

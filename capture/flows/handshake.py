@@ -1,11 +1,15 @@
 """One TLS, DTLS or QUIC handshake, gathered from both directions into a row of `tls_handshakes`."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
+
+import pyarrow as pa
 
 from wirecover.capture.protocols.ja3 import ja3, ja3s
 from wirecover.capture.protocols.ja4 import ja4
 from wirecover.capture.protocols.tls import ClientHello, ServerHello, cipher_name, resumed, version_name
+from wirecover.capture.tables import TLS_HANDSHAKES
 
 _JA4_LETTER: Final = {"tcp": "t", "dtls": "d", "quic": "q"}
 
@@ -39,14 +43,17 @@ class ServerFacts:
     cipher: str
     ja3s: str
     is_hello_retry: bool
+    resumed: bool | None
+    """What the hello alone says of resumption."""
     hello: ServerHello
 
     @classmethod
     def of(cls, hello: ServerHello) -> "ServerFacts":
         """Choices of a hello."""
         return cls(
-            hello.alpn, version_name(hello.version), cipher_name(hello.cipher), ja3s(hello), hello.is_hello_retry, hello
-        )
+            hello.alpn, version_name(hello.version), cipher_name(hello.cipher), ja3s(hello), hello.is_hello_retry,
+            resumed(None, hello), hello,
+        )  # fmt: skip
 
 
 class Handshake:
@@ -90,25 +97,65 @@ class Handshake:
         """The server's own hello was seen, not only a retry request."""
         return self.server is not None and not self.server.is_hello_retry
 
-    def row(self, flow_no: int) -> tuple[Any, ...]:
-        """Values in the order of `tables.TLS_HANDSHAKES`."""
-        client, server = self.client, self.server
-        alpn, client_version, ja3_hash, ja4_text, ech = (
-            (None,) * 5 if client is None else (client.alpn, client.version, client.ja3, client.ja4, client.ech)
-        )
-        selected, version, cipher, ja3s_hash, taken_up, retried = (
-            (None,) * 6
-            if server is None
-            else (server.alpn, server.version, server.cipher, server.ja3s, self._resumed(server), self.retried)
-        )
-        return (
-            flow_no, self.carrier, self.client_frame, self.client_ts, self.server_frame, self.server_ts, self.sni, alpn,
-            selected, version, client_version, cipher, ja3_hash, ja3s_hash, ja4_text, ech, taken_up, retried,
-            self.quic_version, [sha1 for sha1, _ in self.certificates] or None,
-            [sha256 for _, sha256 in self.certificates] or None,
-        )  # fmt: skip
-
-    def _resumed(self, server: ServerFacts) -> bool | None:
+    @property
+    def resumed(self) -> bool | None:
+        """Whether an earlier session was taken up; None where that cannot be known."""
+        server = self.server
+        if server is None:
+            return None
         if self.certificates:
             return False
+        if self.abbreviated is None:
+            return server.resumed
         return resumed(None, server.hello, abbreviated=self.abbreviated)
+
+
+def handshake_columns(flow_no: Sequence[int], handshakes: Sequence[Handshake]) -> list[pa.Array]:
+    """The handshakes of these flows, as columns in the order of `tables.TLS_HANDSHAKES`.
+
+    What follows from the shape of a hello is put into text once, and taken for every flow that has the shape.
+    """
+    clients, client = _numbered([one.client for one in handshakes])
+    servers, server = _numbered([one.server for one in handshakes])
+
+    def of_client(name: str, kind: pa.DataType) -> pa.Array:
+        return pa.array([None if facts is None else getattr(facts, name) for facts in clients], kind).take(client)
+
+    def of_server(name: str) -> pa.Array:
+        return pa.array([None if facts is None else getattr(facts, name) for facts in servers], pa.string()).take(server)
+
+    text = pa.string()
+    columns: dict[str, Any] = {
+        "flow_no": flow_no, "carrier": [one.carrier for one in handshakes],
+        "client_frame": [one.client_frame for one in handshakes], "client_ts": [one.client_ts for one in handshakes],
+        "server_frame": [one.server_frame for one in handshakes], "server_ts": [one.server_ts for one in handshakes],
+        "sni": [one.sni for one in handshakes], "alpn_offered": of_client("alpn", TLS_HANDSHAKES.field("alpn_offered").type),
+        "alpn_selected": of_server("alpn"), "version": of_server("version"), "client_version": of_client("version", text),
+        "cipher": of_server("cipher"), "ja3": of_client("ja3", text), "ja3s": of_server("ja3s"), "ja4": of_client("ja4", text),
+        "ech": of_client("ech", text), "resumed": [one.resumed for one in handshakes],
+        "hello_retry": [None if one.server is None else one.retried for one in handshakes],
+        "quic_version": [one.quic_version for one in handshakes],
+        "certificate_sha1s": [[sha1 for sha1, _ in one.certificates] or None for one in handshakes],
+        "certificate_sha256s": [[sha256 for _, sha256 in one.certificates] or None for one in handshakes],
+    }  # fmt: skip
+    return [
+        values if isinstance(values, pa.Array) else pa.array(values, field.type)
+        for field, values in ((field, columns[field.name]) for field in TLS_HANDSHAKES)
+    ]
+
+
+_Facts = TypeVar("_Facts", ClientFacts, ServerFacts)
+
+
+def _numbered(facts: Sequence[_Facts | None]) -> tuple[list[_Facts | None], pa.Array]:
+    """The distinct objects among `facts`, and for each place the number of its object."""
+    numbers: dict[int, int] = {}
+    distinct: list[_Facts | None] = []
+    places = []
+    for one in facts:
+        number = numbers.get(id(one))
+        if number is None:
+            number = numbers[id(one)] = len(distinct)
+            distinct.append(one)
+        places.append(number)
+    return distinct, pa.array(places, pa.int32())

@@ -11,6 +11,7 @@ from wirecover.capture.evidence import EvidenceWriter
 from wirecover.capture.flows.conversations import Conversations
 from wirecover.capture.flows.dialogue import Dialogue
 from wirecover.capture.flows.endpoints import address_text, protocol_name
+from wirecover.capture.flows.handshake import Handshake, handshake_columns
 from wirecover.capture.flows.labelled import LabelledFlows
 from wirecover.capture.flows.rows import FlowRows
 from wirecover.capture.flows.state import SERVICE_DNS
@@ -39,6 +40,8 @@ class Labeller:
     def label(self, rows: FlowRows) -> LabelledFlows:
         """Services and labels of finished flows; their dialogues are over, their handshakes written."""
         batch, state, conversations = LabelledFlows(rows), rows.state, self._conversations
+        shaken: list[int] = []
+        handshakes: list[Handshake] = []
         columns = (
             rows.slots, state["flow_no"], state["first_frame"], state["first_ts"], state["client"], state["service"],
             state["protocol"], state["ip_version"], *rows.server,
@@ -46,7 +49,14 @@ class Labeller:
         for slot, flow_no, frame, ts, client, service, *server in zip(*(one.tolist() for one in columns), strict=True):
             dialogue = conversations.pop(slot)
             if dialogue is not None:
-                self._write_handshake(dialogue, flow_no, server, ts)
+                handshake = dialogue.handshake
+                if handshake is not None:
+                    shaken.append(flow_no)
+                    handshakes.append(handshake)
+                    if handshake.sni:
+                        conversations.dissector.name_server(handshake, flow_no, address_text(*server[1:4]), ts)
+                if dialogue.ssh is not None and dialogue.ssh.is_known:
+                    self._evidence.add("ssh_handshakes", dialogue.ssh.row(flow_no, client))
                 names = self._names(dialogue.dns_names) if dialogue.dns_names else ()
                 label = self._judge_dialogue(dialogue, tuple(server), names, client, frame, ts)
                 batch.add(dialogue.service, label)
@@ -55,6 +65,8 @@ class Labeller:
                 batch.add("dns", self._judge_dns(tuple(server), names, frame, ts))
             else:
                 batch.add(None, None)
+        if handshakes:
+            self._evidence.add_columns("tls_handshakes", handshake_columns(shaken, handshakes))
         return batch
 
     def _names(self, names: _Names) -> _Names:
@@ -63,13 +75,6 @@ class Labeller:
             return names
         telling = [(name, frame) for name, frame in names if self._telling(name)]
         return tuple(telling) if len(telling) == len(names) else (*telling, _OTHER_NAME)
-
-    def _write_handshake(self, dialogue: Dialogue, flow_no: int, server: list[int], ts: int) -> None:
-        handshake = dialogue.handshake
-        if handshake is not None:
-            self._evidence.add("tls_handshakes", handshake.row(flow_no))
-            if handshake.sni:
-                self._conversations.dissector.name_server(handshake, flow_no, address_text(*server[1:4]), ts)
 
     def _judge_dns(self, server: _Server, names: _Names, frame: int, ts: int) -> Label | None:
         key = (self._rules.era(ts), server, tuple([name for name, _ in names]))

@@ -16,6 +16,8 @@ class NameBook:
     def __init__(self) -> None:
         self._seen: OrderedDict[tuple[str, str, str], list[int]] = OrderedDict()
         self._asked: OrderedDict[tuple[str, str], dict[str, int]] = OrderedDict()
+        self._addresses: set[str] = set()
+        """At least every address in `_asked`."""
 
     def note(self, ip: str, name: str, source: str, flow_no: int, frame: int, ts: int) -> tuple[object, ...] | None:
         """`ip` was called `name` at `ts`. Returns a row of `names` that had to give way, if any."""
@@ -33,6 +35,9 @@ class NameBook:
 
     def learn(self, client: str, ip: str, name: str, frame: int) -> None:
         """A DNS answer told `client` that `name` is at `ip`. Only what a client asked itself names its flows."""
+        if len(self._addresses) >= MAX_LEARNT:
+            self._addresses = {address for _, address in self._asked}
+        self._addresses.add(ip)
         names = self._asked.setdefault((client, ip), {})
         self._asked.move_to_end((client, ip))
         if name not in names and len(names) >= MAX_PER_ADDRESS:
@@ -41,6 +46,10 @@ class NameBook:
         names[name] = frame
         if len(self._asked) > MAX_LEARNT:
             self._asked.popitem(last=False)
+
+    def is_learnt(self, ip: str) -> bool:
+        """Whether anybody may have learnt a name for `ip`; if not, nobody has."""
+        return ip in self._addresses
 
     @property
     def any_learnt(self) -> bool:
