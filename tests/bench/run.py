@@ -98,7 +98,7 @@ def peers(capture: Path) -> dict[str, list[str]]:
         "ndpiReader": ["ndpiReader", "-q", "-i", str(capture)],
         "tshark": [
             "tshark", "-n", "-r", str(capture), "-Y", "tls.handshake.type == 1", "-T", "fields",
-            "-e", "frame.number", "-e", "tls.handshake.extensions_server_name", "-e", "tls.handshake.ja4",
+            "-e", "frame.number", "-e", "tls.handshake.extensions_server_name",
         ],
     }  # fmt: skip
     return {name: command for name, command in known.items() if shutil.which(command[0])}
@@ -130,7 +130,10 @@ def bench(capture: Path, repeat: int, *, with_peers: bool) -> dict[str, Run]:
         runs["wirecover ingest"].append(ingested(capture))
     if with_peers:
         for name, command in peers(capture).items():
-            runs[name] = [measured(command)]
+            try:
+                runs[name] = [measured(command)]
+            except RuntimeError as error:
+                print(f"{name} could not be measured: {error}", file=sys.stderr)
         runs["openssl sha256"].append(measured(hashing))
     return {name: best(these) for name, these in runs.items()}
 
