@@ -18,6 +18,7 @@ TESTED_ELSEWHERE = {
     "analysis/errors.py": "analysis/test_run.py",
     "analysis/evidence.py": "analysis/test_message_events.py",
     "analysis/pair_test.py": "analysis/test_co_timing.py",
+    "analysis/sensitivity.py": "analysis/test_co_timing.py",
     "capture/apps/rule.py": "capture/apps/test_loader.py",
     "capture/decode.py": "capture/test_decode_capture.py",
     "capture/errors.py": "cli/test_main.py",
