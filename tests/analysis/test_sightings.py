@@ -202,3 +202,32 @@ def test_the_variable_of_the_views_is_put_back(traffic):
     connection = traffic.connect()
     prepare_sightings(connection, 7.0)
     assert connection.sql("SELECT getvariable('clock_tolerance_ns')").fetchall() == [(None,)]
+
+
+def test_time_that_two_smaller_records_share_counts_once(traffic, new_traffic):
+    packets = talk(messages=120)
+    quarter = len(packets) // 4
+    early = packets[: 2 * quarter]
+    better = [one for one in packets if one[0] > packets[quarter][0] + 5]
+    for case, captures in ((traffic, (7,)), (one_more := new_traffic(), (7, 9))):
+        for capture in captures:
+            case.flow(A, early if capture == 7 else early[:-1], capture=capture)
+        case.flow(A, better, capture=8)
+    rows, _ = bursts(traffic)
+    more, found = bursts(one_more)
+    assert len(more) == len(rows)
+    assert set(found.events["capture_id"].to_pylist()) == {7, 8}
+
+
+def test_a_record_that_took_the_server_for_the_client_adds_nothing(traffic):
+    packets = talk()
+    flow = traffic.flow(A, packets, capture=7)
+    other = traffic.flow(
+        "198.51.100.1", [(at, not way, size) for at, way, size in packets[3:]], capture=8, server=A
+    )
+    tuples = {row["flow_id"]: row for row in traffic.flows}
+    tuples[other]["community_id"] = tuples[flow]["community_id"]
+    for detector in DETECTORS.values():
+        found = detector.run(traffic.connect(), detector.parameters)
+        assert {one for one in found.findings["subject"].to_pylist() if one} <= {A}
+    assert set(bursts(traffic)[1].events["flow_id"].to_pylist()) == {flow}

@@ -159,14 +159,16 @@ def test_the_surest_label_is_lent_to_the_record_that_counts() -> None:
         Flow(12, 1, 5, 50, packets=9, key="1:b", app="signal", confidence=90, service="tls"),
         Flow(22, 2, 5, 50, packets=99, key="1:b"),
         Flow(13, 1, 5, 50, packets=9, key="1:c"),
-    ]
+        Flow(14, 1, 5, 50, packets=9, key="1:d"), Flow(24, 2, 5, 50, packets=8, key="1:d", app="line"),
+    ]  # fmt: skip
     with catalogue(flows, LONG) as connection:
         rows = connection.execute(
             "SELECT flow_id, counted, app, app_confidence, service FROM flow_sightings ORDER BY flow_id"
         ).fetchall()
     assert rows == [
         (11, True, "whatsapp", 95, "tls"), (12, False, "signal", 90, "tls"), (13, True, None, None, None),
-        (21, False, "whatsapp", 95, "tls"), (22, True, "signal", 90, "tls"),
+        (14, True, "line", None, None), (21, False, "whatsapp", 95, "tls"), (22, True, "signal", 90, "tls"),
+        (24, False, "line", None, None),
     ]  # fmt: skip
 
 
