@@ -224,7 +224,12 @@ def shape_server_hello(buffer: Any, at: int, end: int, shape: Any) -> int:
     """The shape of a TLS 1.3 ServerHello body in [at, end); -1 for any other: the parser has to read it."""
     if end - at < 44 or end - at > 1024 or not _is_version(buffer, at):
         return -1
-    if buffer[at + 2] == 0xCF and buffer[at + 3] == 0x21 and buffer[at + 4] == 0xAD and buffer[at + 5] == 0x74:
+    if (
+        buffer[at + 2] == 0xCF
+        and buffer[at + 3] == 0x21
+        and buffer[at + 4] == 0xAD
+        and buffer[at + 5] == 0x74
+    ):
         return -1  # may be a HelloRetryRequest
     size = _put16(shape, 0, _u16(buffer, at))
     at += 34
@@ -266,18 +271,49 @@ def shape_server_hello(buffer: Any, at: int, end: int, shape: Any) -> int:
 
 
 @kernel
+def _rotated(value: Any, count: int) -> Any:
+    return (value << np.uint64(count)) | (value >> np.uint64(64 - count))
+
+
+@kernel
+def _sip_round(a: Any, b: Any, c: Any, d: Any) -> tuple[Any, Any, Any, Any]:
+    a += b
+    b = _rotated(b, 13) ^ a
+    a = _rotated(a, 32)
+    c += d
+    d = _rotated(d, 16) ^ c
+    a += d
+    d = _rotated(d, 21) ^ a
+    c += b
+    b = _rotated(b, 17) ^ c
+    c = _rotated(c, 32)
+    return a, b, c, d
+
+
+@kernel
 def hash_shape(shape: Any, size: int, seed: int, half: int) -> Any:
-    """One 64-bit half of the shape's keyed hash."""
-    state = np.uint64(seed) ^ (np.uint64(half + 1) * np.uint64(0x9E3779B97F4A7C15)) ^ np.uint64(size)
+    """One 64-bit half of the shape's keyed hash: SipHash-2-4 (Aumasson, Bernstein 2012), each half under its own key.
+
+    A shape decides what is said of a hello, so nobody who does not know `seed` may be able to make two that collide.
+    """
+    key = np.uint64(seed)
+    other = ~key ^ (np.uint64(half + 1) * np.uint64(0x9E3779B97F4A7C15))
+    a, b = key ^ np.uint64(0x736F6D6570736575), other ^ np.uint64(0x646F72616E646F6D)
+    c, d = key ^ np.uint64(0x6C7967656E657261), other ^ np.uint64(0x7465646279746573)
     at = 0
-    while at < size:
+    while at <= size:  # the last word holds what is left and the length; there is always one
         word = np.uint64(0)
-        for i in range(min(8, size - at)):
+        left = min(8, size - at)
+        for i in range(left):
             word |= np.uint64(shape[at + i]) << np.uint64(8 * i)
-        state ^= word
-        state *= np.uint64(0xBF58476D1CE4E5B9)
-        state ^= state >> np.uint64(32)
-        state *= np.uint64(0x94D049BB133111EB)
-        state ^= state >> np.uint64(29)
+        if left < 8:
+            word |= np.uint64(size & 0xFF) << np.uint64(56)
+        d ^= word
+        a, b, c, d = _sip_round(a, b, c, d)
+        a, b, c, d = _sip_round(a, b, c, d)
+        a ^= word
         at += 8
-    return state
+    c ^= np.uint64(0xFF)
+    for _ in range(4):
+        a, b, c, d = _sip_round(a, b, c, d)
+    return a ^ b ^ c ^ d
