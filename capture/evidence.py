@@ -81,7 +81,10 @@ class EvidenceWriter:
     def _flush(self, table: str) -> None:
         held, schema = self._held[table], TABLES[table]
         if held:
-            columns = [pa.array(values, field.type) for values, field in zip(zip(*held, strict=True), schema, strict=True)]
+            columns = [
+                pa.array(values, field.type)
+                for values, field in zip(zip(*held, strict=True), schema, strict=True)
+            ]
             held.clear()
             self._gather(table, pa.Table.from_arrays(columns, schema=schema))
 
@@ -154,7 +157,9 @@ class EvidenceWriter:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         try:
             if kind is None:
                 self.close()

@@ -194,7 +194,9 @@ def _take_dns(buffer: Any, start: int, length: int, found: Any) -> int:
         if len(text.arena) - text.offsets[row] < _MESSAGE_ROOM + _NAME_ROOM * (answers + 2):
             return LEFT
     end = start + length
-    at, put = _dns_name(buffer, start, start + 12, end, found.dns_name.arena, np.int64(found.dns_name.offsets[message]))
+    at, put = _dns_name(
+        buffer, start, start + 12, end, found.dns_name.arena, np.int64(found.dns_name.offsets[message])
+    )
     if at < 0 or at + 4 > end:
         return LEFT
     query_type = _u16(buffer, at)
@@ -208,7 +210,9 @@ def _take_dns(buffer: Any, start: int, length: int, found: Any) -> int:
         kept = i < answers
         # names that are not kept are written behind those that are, and over one another
         last = answer + min(i, answers)
-        at, put = _dns_name(buffer, start, at, end, found.answer_name.arena, np.int64(found.answer_name.offsets[last]))
+        at, put = _dns_name(
+            buffer, start, at, end, found.answer_name.arena, np.int64(found.answer_name.offsets[last])
+        )
         if at < 0 or at + 10 > end:
             return LEFT
         kind, data = _u16(buffer, at), at + 10
@@ -287,7 +291,14 @@ def _take_stun(buffer: Any, start: int, length: int, packet: Any, found: Any) ->
         return LEFT
     if len(found.stun_source.arena) - found.stun_source.offsets[message] < ADDRESS:
         return LEFT
-    for text in (found.stun_username, found.stun_realm, found.stun_software, found.stun_mapped, found.stun_relayed, found.stun_peer):
+    for text in (
+        found.stun_username,
+        found.stun_realm,
+        found.stun_software,
+        found.stun_mapped,
+        found.stun_relayed,
+        found.stun_peer,
+    ):
         _no_text(text, message)
     mapped_by, error = 0, -1
     seen = np.uint64(0)
@@ -309,7 +320,9 @@ def _take_stun(buffer: Any, start: int, length: int, packet: Any, found: Any) ->
         elif number == 0x0014 and first:
             fine = _stun_text(buffer, value, size, found.stun_realm, message)
         elif number == 0x8022:
-            fine = not found.stun_software.present[message] and _stun_text(buffer, value, size, found.stun_software, message)
+            fine = not found.stun_software.present[message] and _stun_text(
+                buffer, value, size, found.stun_software, message
+            )
         elif number == 0x0009 and first:
             fine = size >= 4
             if fine:
@@ -335,7 +348,11 @@ def _take_stun(buffer: Any, start: int, length: int, packet: Any, found: Any) ->
     )  # fmt: skip
     _end_text(found.stun_source, message, put)
     begin = np.int64(found.stun_transaction.offsets[message])
-    _end_text(found.stun_transaction, message, put_hex(found.stun_transaction.arena, begin, buffer, start + 8, start + 20))
+    _end_text(
+        found.stun_transaction,
+        message,
+        put_hex(found.stun_transaction.arena, begin, buffer, start + 8, start + 20),
+    )
     code = found.stun_code[message]
     code[0], code[1], code[2], code[3] = method, (kind >> 7 & 2) | (kind >> 4 & 1), error, attribute + count
     found.counts[2] += 1
@@ -381,7 +398,9 @@ def take_datagrams(rows: Any, buffer: Any, candidates: Any, flows: Any, found: A
 
 
 def _text_column(rows: int, size: int) -> Text:
-    return Text(np.empty(size + _MESSAGE_ROOM, np.uint8), np.zeros(rows + 1, np.int32), np.zeros(rows, np.bool_))
+    return Text(
+        np.empty(size + _MESSAGE_ROOM, np.uint8), np.zeros(rows + 1, np.int32), np.zeros(rows, np.bool_)
+    )
 
 
 class DatagramReader:
@@ -402,13 +421,15 @@ class DatagramReader:
             *(_text_column(rows, 24 * rows) for _ in range(8)),
         )  # fmt: skip
 
-    def read(self, rows: NDArray[Any], buffer: NDArray[np.uint8], candidates: NDArray[Any], flows: NDArray[Any]) -> NDArray[np.uint8]:
+    def read(
+        self, rows: NDArray[Any], buffer: NDArray[np.uint8], candidates: NDArray[Any], flows: NDArray[Any]
+    ) -> NDArray[np.uint8]:
         """Read the candidates of a step; the status of each."""
         if len(candidates) > len(self.found.status):
             self.found = self._make(1 << (len(candidates) - 1).bit_length())
         self.found.counts[:] = 0
         take_datagrams(rows, buffer, candidates, flows, self.found)
-        return self.found.status[: len(candidates)]  # type: ignore[no-any-return]
+        return self.found.status[: len(candidates)]
 
     def dns_names(self) -> pa.Array:
         """Names asked for, a message."""

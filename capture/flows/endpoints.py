@@ -59,7 +59,8 @@ def community_id(
     """
     wide = version == 6
     ends = [
-        (struct.pack("!QQ", end[0], end[1]) if wide else struct.pack("!I", end[1]), end[2]) for end in (low, high)
+        (struct.pack("!QQ", end[0], end[1]) if wide else struct.pack("!I", end[1]), end[2])
+        for end in (low, high)
     ]
     one_way = protocol in (1, 58) and not _has_counterpart(protocol, low[2], high[2])
     if not one_way:

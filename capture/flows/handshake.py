@@ -119,10 +119,14 @@ def handshake_columns(flow_no: Sequence[int], handshakes: Sequence[Handshake]) -
     servers, server = _numbered([one.server for one in handshakes])
 
     def of_client(name: str, kind: pa.DataType) -> pa.Array:
-        return pa.array([None if facts is None else getattr(facts, name) for facts in clients], kind).take(client)
+        return pa.array([None if facts is None else getattr(facts, name) for facts in clients], kind).take(
+            client
+        )
 
     def of_server(name: str) -> pa.Array:
-        return pa.array([None if facts is None else getattr(facts, name) for facts in servers], pa.string()).take(server)
+        return pa.array(
+            [None if facts is None else getattr(facts, name) for facts in servers], pa.string()
+        ).take(server)
 
     text = pa.string()
     columns: dict[str, Any] = {

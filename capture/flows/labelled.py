@@ -29,7 +29,13 @@ class LabelledFlows:
         version = state["ip_version"]
         clients, servers = (addresses(version, *end[:2]).to_pylist() for end in (rows.client, rows.server))
         client_ports, server_ports = rows.client[2].tolist(), rows.server[2].tolist()
-        times = zip(state["flow_no"].tolist(), state["first_ts"].tolist(), state["last_ts"].tolist(), state["first_frame"].tolist(), strict=True)
+        times = zip(
+            state["flow_no"].tolist(),
+            state["first_ts"].tolist(),
+            state["last_ts"].tolist(),
+            state["first_frame"].tolist(),
+            strict=True,
+        )
         for i, (flow_no, first_ts, last_ts, frame) in enumerate(times):
             yield SocketFlow(
                 flow_no, clients[i], client_ports[i], servers[i], server_ports[i], first_ts,
@@ -47,7 +53,8 @@ class LabelledFlows:
         for flow_no, label in zip(self.rows.state["flow_no"].tolist(), self.labels, strict=True):
             for why in label.evidence if label else ():
                 evidence.add(
-                    "app_evidence", (flow_no, why.app, why.rule_id, why.kind, why.value, why.frame, why.confidence)
+                    "app_evidence",
+                    (flow_no, why.app, why.rule_id, why.kind, why.value, why.frame, why.confidence),
                 )
         apps = [label.app if label else None for label in self.labels]
         confidences = [label.confidence if label else None for label in self.labels]

@@ -46,7 +46,9 @@ class Labeller:
             rows.slots, state["flow_no"], state["first_frame"], state["first_ts"], state["client"], state["service"],
             state["protocol"], state["ip_version"], *rows.server,
         )  # fmt: skip
-        for slot, flow_no, frame, ts, client, service, *server in zip(*(one.tolist() for one in columns), strict=True):
+        for slot, flow_no, frame, ts, client, service, *server in zip(
+            *(one.tolist() for one in columns), strict=True
+        ):
             dialogue = conversations.pop(slot)
             if dialogue is not None:
                 handshake = dialogue.handshake
@@ -54,7 +56,9 @@ class Labeller:
                     shaken.append(flow_no)
                     handshakes.append(handshake)
                     if handshake.sni:
-                        conversations.dissector.name_server(handshake, flow_no, address_text(*server[1:4]), ts)
+                        conversations.dissector.name_server(
+                            handshake, flow_no, address_text(*server[1:4]), ts
+                        )
                 if dialogue.ssh is not None and dialogue.ssh.is_known:
                     self._evidence.add("ssh_handshakes", dialogue.ssh.row(flow_no, client))
                 names = self._names(dialogue.dns_names) if dialogue.dns_names else ()
@@ -91,7 +95,9 @@ class Labeller:
         client = handshake.client if handshake else None
         sni = handshake.sni if handshake else None
         alpn, ja4 = (client.alpn, client.ja4) if client else ((), None)
-        signatures = _NONE if dialogue.only_stun else dialogue.signatures(client_half, protocol_name(server[0]))
+        signatures = (
+            _NONE if dialogue.only_stun else dialogue.signatures(client_half, protocol_name(server[0]))
+        )
         key = (
             self._rules.era(ts), server, tuple([name for name, _ in names]) if names else (), sni, alpn, ja4, dialogue.service,
             dialogue.certificate_names, dialogue.stun_realm, dialogue.stun_username, dialogue.stun_software,
@@ -112,7 +118,9 @@ class Labeller:
         hello = handshake.client_frame if handshake else None
         certificate = handshake.certificate_frame if handshake else None
         return _with_frames(
-            label, (frame, frame if hello is None else hello, frame if certificate is None else certificate), names
+            label,
+            (frame, frame if hello is None else hello, frame if certificate is None else certificate),
+            names,
         )
 
     @staticmethod
@@ -139,14 +147,23 @@ def _with_frames(label: Label, frames: tuple[int, int, int], names: _Names) -> L
     """The label with the flow's own frames in place of the stand-ins."""
     evidence = tuple(
         [
-            Evidence(app, rule, kind, value, frames[-frame - 1] if frame > _DNS else names[_DNS - frame][1], confidence)
+            Evidence(
+                app,
+                rule,
+                kind,
+                value,
+                frames[-frame - 1] if frame > _DNS else names[_DNS - frame][1],
+                confidence,
+            )
             for app, rule, kind, value, frame, confidence in label.evidence
         ]
     )
     return Label(label.app, label.confidence, evidence, ())
 
 
-def shared_sockets(slots: NDArray[np.int32], protocols: NDArray[np.uint8], conversations: Conversations) -> NDArray[np.bool_]:
+def shared_sockets(
+    slots: NDArray[np.int32], protocols: NDArray[np.uint8], conversations: Conversations
+) -> NDArray[np.bool_]:
     """Which of the flows are UDP flows of a socket that a call may use for other flows too."""
     shared = np.zeros(len(slots), np.bool_)
     for i in np.flatnonzero(protocols == 17).tolist():

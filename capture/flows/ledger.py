@@ -13,7 +13,9 @@ class Ledger:
     def __init__(self) -> None:
         self._entries: dict[tuple[str, str], list[int | None]] = {}
 
-    def note(self, kind: str, detail: str, frame: int | None = None, offset: int | None = None, count: int = 1) -> None:
+    def note(
+        self, kind: str, detail: str, frame: int | None = None, offset: int | None = None, count: int = 1
+    ) -> None:
         """Count one (or `count`) more of this; the first frame and offset are kept."""
         entry = self._entries.get((kind, detail))
         if entry is None and len(self._entries) >= MAX_KINDS:

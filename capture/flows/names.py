@@ -19,7 +19,9 @@ class NameBook:
         self._addresses: set[str] = set()
         """At least every address in `_asked`."""
 
-    def note(self, ip: str, name: str, source: str, flow_no: int, frame: int, ts: int) -> tuple[object, ...] | None:
+    def note(
+        self, ip: str, name: str, source: str, flow_no: int, frame: int, ts: int
+    ) -> tuple[object, ...] | None:
         """`ip` was called `name` at `ts`. Returns a row of `names` that had to give way, if any."""
         key = (ip, name, source)
         entry = self._seen.get(key)

@@ -16,7 +16,9 @@ from wirecover.capture.kernels import kernel
 ADDRESS_ROOM: Final = 48
 """The longest address is 39 characters."""
 _HEX: Final = np.frombuffer(b"0123456789abcdef", np.uint8).copy()
-_BASE64: Final = np.frombuffer(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/", np.uint8).copy()
+_BASE64: Final = np.frombuffer(
+    b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/", np.uint8
+).copy()
 
 
 @kernel
@@ -183,7 +185,10 @@ def community_ids(flows: Any, arena: Any) -> None:
     for i in range(len(flows)):
         flow = flows[i]
         # Endpoints are kept with the lower first. One-way ICMP goes by the sender of the first packet.
-        swap = _one_way(np.int64(flow.protocol), np.int64(flow.low_port), np.int64(flow.high_port)) and flow.first_half != 0
+        swap = (
+            _one_way(np.int64(flow.protocol), np.int64(flow.low_port), np.int64(flow.high_port))
+            and flow.first_half != 0
+        )
         a_hi, a_lo, a_port = flow.low_hi, flow.low_lo, np.int64(flow.low_port)
         b_hi, b_lo, b_port = flow.high_hi, flow.high_lo, np.int64(flow.high_port)
         if swap:
@@ -220,13 +225,19 @@ def community_ids(flows: Any, arena: Any) -> None:
         arena[out], arena[out + 1] = 49, 58
         out += 2
         for j in range(7):
-            three = (np.int64(digest[3 * j]) << 16) | (np.int64(digest[3 * j + 1]) << 8) | np.int64(digest[3 * j + 2])
+            three = (
+                (np.int64(digest[3 * j]) << 16)
+                | (np.int64(digest[3 * j + 1]) << 8)
+                | np.int64(digest[3 * j + 2])
+            )
             for k in range(4):
                 arena[out + 4 * j + k] = _BASE64[(three >> (18 - 6 * k)) & 63]
         arena[out + 27] = 61  # 20 bytes leave the last place empty
 
 
-def text_array(arena: NDArray[np.uint8], offsets: NDArray[np.int32], present: NDArray[np.bool_] | None = None) -> pa.Array:
+def text_array(
+    arena: NDArray[np.uint8], offsets: NDArray[np.int32], present: NDArray[np.bool_] | None = None
+) -> pa.Array:
     """A string array of these texts; the ones not `present` are null. Copies what it needs."""
     size = len(offsets) - 1
     bitmap, nulls = None, 0

@@ -105,7 +105,9 @@ def _link_layer(buffer: Any, at: int, end: int, link: int) -> tuple[int, int, in
 
 
 @kernel
-def _udp_tunnel(buffer: Any, at: int, end: int, wire_end: int, src: int, dst: int) -> tuple[int, int, int, int]:
+def _udp_tunnel(
+    buffer: Any, at: int, end: int, wire_end: int, src: int, dst: int
+) -> tuple[int, int, int, int]:
     """(what to read next, where, tunnel, tunnel id) of a UDP payload that is a tunnel; (-1, ...) if it is none.
 
     A port alone does not make a tunnel: its header and the first inner nibble must fit too.
@@ -145,7 +147,11 @@ def _udp_tunnel(buffer: Any, at: int, end: int, wire_end: int, src: int, dst: in
             inner += 13 + np.int64(buffer[at + 2]) + np.int64(buffer[at + 3])
         if inner + 8 <= end and buffer[inner] == 0 and buffer[inner + 1] == 0:  # origin indication
             inner += 8
-        if inner + 40 <= end and (buffer[inner] >> 4) == 6 and 40 + _u16(buffer, inner + 4) <= wire_end - inner:
+        if (
+            inner + 40 <= end
+            and (buffer[inner] >> 4) == 6
+            and 40 + _u16(buffer, inner + 4) <= wire_end - inner
+        ):
             return _IP, inner, T_TEREDO, 0
     return -1, at, 0, 0
 
@@ -492,7 +498,15 @@ def _walk(buffer: Any, at: int, end: int, wire_end: int, link: int, row: Any) ->
 
 @kernel
 def decode_headers(
-    buffer: Any, offset: Any, captured: Any, original: Any, ts: Any, interface: Any, links: Any, first_frame: int, rows: Any
+    buffer: Any,
+    offset: Any,
+    captured: Any,
+    original: Any,
+    ts: Any,
+    interface: Any,
+    links: Any,
+    first_frame: int,
+    rows: Any,
 ) -> None:
     """Fill `rows[i]` for each frame i of a batch. `links[k]` is the link type of interface k."""
     for i in range(len(offset)):

@@ -52,7 +52,9 @@ R_LINK, R_IP4, R_IP4_TOTAL, R_IP6, R_IP6_EXT, R_TCP, R_UDP, R_VERSION, R_DEPTH, 
 TUNNELS: Final[tuple[str | None, ...]] = (
     None, "gre", "ipip", "6in4", "4in6", "gtp-u", "vxlan", "geneve", "teredo", "erspan", "pppoe", "mpls",
 )  # fmt: skip
-(T_NONE, T_GRE, T_IPIP, T_6IN4, T_4IN6, T_GTP, T_VXLAN, T_GENEVE, T_TEREDO, T_ERSPAN, T_PPPOE, T_MPLS) = range(12)
+(T_NONE, T_GRE, T_IPIP, T_6IN4, T_4IN6, T_GTP, T_VXLAN, T_GENEVE, T_TEREDO, T_ERSPAN, T_PPPOE, T_MPLS) = (
+    range(12)
+)
 
 LINK_NAMES: Final[dict[int, str]] = {
     # https://www.tcpdump.org/linktypes.html

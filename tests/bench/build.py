@@ -96,13 +96,26 @@ def read_templates(paths: list[Path]) -> dict[str, list[list[Frame]]]:
                 links = np.array([one.link_type for one in reader.interfaces], np.int32)
                 rows = decode_batch(batch, links)
                 for i, row in enumerate(rows):
-                    if row["status"] != OK or row["ip_version"] != 4 or row["protocol"] not in (6, 17) or row["tunnel"]:
+                    if (
+                        row["status"] != OK
+                        or row["ip_version"] != 4
+                        or row["protocol"] not in (6, 17)
+                        or row["tunnel"]
+                    ):
                         continue
-                    if links[batch.interface[i]] != 1 or row["vlan"] >= 0 or row["cut"] or row["more_fragments"]:
+                    if (
+                        links[batch.interface[i]] != 1
+                        or row["vlan"] >= 0
+                        or row["cut"]
+                        or row["more_fragments"]
+                    ):
                         continue
                     at = int(batch.offset[i])
                     data = bytes(batch.buffer[at : at + int(batch.captured[i])])
-                    ends = [(int(row["src_lo"]), int(row["src_port"])), (int(row["dst_lo"]), int(row["dst_port"]))]
+                    ends = [
+                        (int(row["src_lo"]), int(row["src_port"])),
+                        (int(row["dst_lo"]), int(row["dst_port"])),
+                    ]
                     key = (path.name, int(row["protocol"]), *sorted(ends))
                     client, start = first.setdefault(key, (ends[0], int(row["ts"])))
                     header = 14 + (data[14] & 15) * 4
@@ -232,7 +245,9 @@ class Interleaver:
         where = np.concatenate([np.full(len(times), i) for i, (times, _) in enumerate(ready)])
         inside = np.concatenate([np.arange(len(times)) for times, _ in ready])
         order = np.argsort(times, kind="stable")
-        for ns, i, j in zip(times[order].tolist(), where[order].tolist(), inside[order].tolist(), strict=True):
+        for ns, i, j in zip(
+            times[order].tolist(), where[order].tolist(), inside[order].tolist(), strict=True
+        ):
             data = ready[i][1][j].tobytes()
             seconds, rest = divmod(ns, 1_000_000_000)
             self.bytes += self._file.write(struct.pack("<IIII", seconds, rest, len(data), len(data)) + data)
