@@ -21,9 +21,11 @@ from wirecover.capture.evidence import EvidenceWriter
 from wirecover.capture.files.batch import Comment
 from wirecover.capture.files.reader import CaptureReader
 from wirecover.capture.flows.conversations import Conversations
+from wirecover.capture.flows.hosts import HostBook
 from wirecover.capture.flows.labelled import LabelledFlows
 from wirecover.capture.flows.labels import Labeller, shared_sockets
 from wirecover.capture.flows.ledger import Ledger
+from wirecover.capture.flows.media import MediaTracker
 from wirecover.capture.flows.names import NameBook
 from wirecover.capture.flows.rows import FlowRows
 from wirecover.capture.flows.table import DUPLICATES, FRAGMENTS_LOST, OUT_OF_ORDER
@@ -87,9 +89,11 @@ class Decoding:
         self._evidence = evidence
         self._scope = scope
         self._tracker = FlowTracker()
+        self._media = MediaTracker(self._tracker.seed)
         self._names = NameBook()
         self._ledger = Ledger()
-        self._conversations = Conversations(self._tracker, evidence, self._names, self._ledger)
+        self._hosts = HostBook(self._ledger, lambda row: evidence.add("hosts", row))
+        self._conversations = Conversations(self._tracker, evidence, self._names, self._ledger, self._hosts)
         self._labeller = Labeller(rules, self._conversations, evidence)
         self._held: list[LabelledFlows] = []
         self._packets = 0
@@ -115,9 +119,14 @@ class Decoding:
         if not len(rows):
             return
         self._count(rows, batch, links)
+        self._hosts.take_batch(batch, rows, links)
         for step in self._tracker.follow(rows, batch.buffer):
             self._conversations.read(rows, batch.buffer, step)
             self._tracker.orient(rows, step)
+            self._media.observe(
+                rows, batch.buffer, step.start, step.stop, self._tracker.slot_of, self._tracker.half_of,
+                self._tracker.flows,
+            )  # fmt: skip
             self._write_packets(rows, step)
             self._write_flows(step.finished)
 
@@ -178,9 +187,11 @@ class Decoding:
 
     def _write_flows(self, finished: NDArray[np.int32]) -> None:
         """Label and write flows that ended. UDP flows that a call may have in common wait for one another."""
+        self._tracker.settle(finished)
+        for stream in self._media.close(finished, self._tracker.flows):
+            self._evidence.add("media_streams", stream)
         if not len(finished):
             return
-        self._tracker.settle(finished)
         shared = shared_sockets(finished, self._tracker.flows["protocol"][finished], self._conversations)
         for slots, held in ((finished[~shared], False), (finished[shared], True)):
             if len(slots):
@@ -211,11 +222,21 @@ class Decoding:
     def write_totals(self, reader: CaptureReader, name: str) -> tuple[str, ...]:
         """The tables of the whole capture, once everything is read; the damage as lines."""
         evidence, tracker, ledger = self._evidence, self._tracker, self._ledger
+        for fact in self._hosts.rows():
+            evidence.add("hosts", fact)
         for row in self._names.rows():
             evidence.add("names", row)
+        for known in sorted({(one.ip, one.name) for one in reader.resolved_names}):
+            evidence.add("names", (*known, None, None, "nrb", None, None))
         self._write_reader(reader)
         if tracker.ended_early:
             ledger.note("flow-table-full", "flows ended early to bound memory", count=tracker.ended_early)
+        for lost, text in (
+            (self._media.ended_early, "media streams ended early to bound memory"),
+            (self._media.forgotten, "packets that may begin a media stream, forgotten to bound memory"),
+        ):
+            if lost:
+                ledger.note("media-table-full", text, count=lost)
         if tracker.counters[FRAGMENTS_LOST]:
             ledger.note("fragment-without-first", "later IP fragments whose first was not seen", count=int(tracker.counters[FRAGMENTS_LOST]))
         if tracker.flow_count > MAX_FLOWS:

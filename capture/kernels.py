@@ -36,6 +36,8 @@ MODULES: Final = (
     "wirecover.capture.files.scan",
     "wirecover.capture.packets.decode",
     "wirecover.capture.flows.table",
+    "wirecover.capture.flows.media_stream",
+    "wirecover.capture.flows.media",
     "wirecover.capture.flows.texts",
     "wirecover.capture.flows.datagrams",
 )

@@ -66,7 +66,12 @@ STUN_MESSAGES: Final = _schema(
 )  # fmt: skip
 MEDIA_STREAMS: Final = _schema(
     flow_no=_i64, ssrc=_i64, payload_type=_i16, up=_flag, first_ts=_i64, last_ts=_i64, first_frame=_i64,
-    packets=_i64, bytes=_i64, kind=_text,
+    packets=_i64, bytes=_i64, kind=_text, last_frame=_i64, lost=_i64, gaps=_i64, rtcp=_flag, extension_profile=_i32,
+    turn_channel=_i32,
+)  # fmt: skip
+SSH_HANDSHAKES: Final = _schema(
+    flow_no=_i64, client_frame=_i64, server_frame=_i64, client_software=_text, server_software=_text, hassh=_text,
+    hassh_server=_text,
 )  # fmt: skip
 HOSTS: Final = _schema(
     ip=_text, mac=_text, attribute=_text, value=_text, source=_text, frame=_i64, first_ts=_i64, last_ts=_i64,
@@ -79,5 +84,5 @@ TABLES: Final[dict[str, pa.Schema]] = {
     "captures": CAPTURES, "interfaces": INTERFACES, "damage": DAMAGE, "comments": COMMENTS, "flows": FLOWS,
     "packets": PACKETS, "tls_handshakes": TLS_HANDSHAKES, "certificates": CERTIFICATES,
     "dns_messages": DNS_MESSAGES, "dns_answers": DNS_ANSWERS, "names": NAMES, "stun_messages": STUN_MESSAGES,
-    "media_streams": MEDIA_STREAMS, "hosts": HOSTS, "app_evidence": APP_EVIDENCE,
+    "media_streams": MEDIA_STREAMS, "ssh_handshakes": SSH_HANDSHAKES, "hosts": HOSTS, "app_evidence": APP_EVIDENCE,
 }  # fmt: skip

@@ -16,6 +16,7 @@ from wirecover.capture.flows.dialogue import Dialogue
 from wirecover.capture.flows.dissector import PACKET_FIELDS, Dissector, PacketFacts, Piece
 from wirecover.capture.flows.endpoints import address_text
 from wirecover.capture.flows.handshake import Handshake
+from wirecover.capture.flows.hosts import HostBook
 from wirecover.capture.flows.ledger import Ledger
 from wirecover.capture.flows.names import NameBook
 from wirecover.capture.flows.shapes import ShapeBook, plain_name
@@ -25,7 +26,18 @@ from wirecover.capture.protocols import Malformed
 from wirecover.capture.protocols.services import CLEARTEXT
 from wirecover.capture.protocols.stun import MAGIC_COOKIE
 
-_HELLO_FIELDS: Final = ("slot", "half", "server", "at", "length", "sni_at", "sni_length", "first", "second", "packet")
+_HELLO_FIELDS: Final = (
+    "slot",
+    "half",
+    "server",
+    "at",
+    "length",
+    "sni_at",
+    "sni_length",
+    "first",
+    "second",
+    "packet",
+)
 _PIECE_FIELDS: Final = ("slot", "at", "length", "half", "flags", "packet")
 _NO_NAMES: Final[tuple[tuple[str, int], ...]] = ()
 _ADDRESS_TYPES: Final = (1, 28)
@@ -35,13 +47,15 @@ _QUIET: Final = CLEARTEXT | {"dns"}
 class Conversations:
     """The dialogues of one capture's flows, by slot."""
 
-    def __init__(self, tracker: FlowTracker, evidence: EvidenceWriter, names: NameBook, ledger: Ledger) -> None:
+    def __init__(
+        self, tracker: FlowTracker, evidence: EvidenceWriter, names: NameBook, ledger: Ledger, hosts: HostBook
+    ) -> None:
         self._tracker = tracker
         self._evidence = evidence
         self._names = names
         self._ledger = ledger
         self._shapes = ShapeBook()
-        self.dissector = Dissector(evidence, names, ledger, self._shapes)
+        self.dissector = Dissector(evidence, names, ledger, self._shapes, hosts)
         self._datagrams = DatagramReader()
         self._dialogues: dict[int, Dialogue] = {}
         self._names_of_dns: dict[int, tuple[tuple[str, int], ...]] = {}
@@ -104,7 +118,9 @@ class Conversations:
     def _open(self, slot: int, packet: PacketFacts, flow_no: int) -> Dialogue:
         """The dialogue of a flow that has its first bytes for the parsers in `packet`."""
         dialogue = self._dialogues[slot] = Dialogue(slot, flow_no)
-        if _may_be_dns(packet) and self._tracker.flows[slot]["service"] == SERVICE_DNS:  # its first messages needed no parser
+        if (
+            _may_be_dns(packet) and self._tracker.flows[slot]["service"] == SERVICE_DNS
+        ):  # its first messages needed no parser
             dialogue.service = "dns"
             dialogue.dns_names = self.pop_names(slot)
         elif self._names.any_learnt and (names := self._asked(packet)):
@@ -114,12 +130,17 @@ class Conversations:
     def _asked(self, packet: PacketFacts) -> tuple[tuple[str, int], ...]:
         """What one end of a packet had learnt from DNS of the other."""
         _, _, version, source_hi, source_lo, target_hi, target_lo, *_ = packet
-        source, target = address_text(version, source_hi, source_lo), address_text(version, target_hi, target_lo)
+        source, target = (
+            address_text(version, source_hi, source_lo),
+            address_text(version, target_hi, target_lo),
+        )
         return self._names.asked(source, target) or self._names.asked(target, source)
 
     # ---- what kernels have read --------------------------------------------------------------------------
 
-    def _take_hello(self, hello: tuple[Any, ...], packet: PacketFacts, flow_no: int, buffer: memoryview) -> None:
+    def _take_hello(
+        self, hello: tuple[Any, ...], packet: PacketFacts, flow_no: int, buffer: memoryview
+    ) -> None:
         """A regular hello: the parser reads the first of each shape only."""
         slot, half, server, at, length, sni_at, sni_length, first, second, _ = hello
         frame, ts = packet[0], packet[1]
@@ -130,7 +151,9 @@ class Conversations:
         dialogue.begin_tls()
         try:
             if server:
-                handshake.take_server(self._shapes.server((first, second), buffer[at : at + length]), frame, ts)
+                handshake.take_server(
+                    self._shapes.server((first, second), buffer[at : at + length]), frame, ts
+                )
                 return
             facts = self._shapes.client((first, second), buffer[at : at + length])
         except Malformed as problem:
@@ -152,11 +175,24 @@ class Conversations:
             found.answer_type[:count].tolist(), self._datagrams.answer_data().to_pylist(),
         )  # fmt: skip
 
-    def _take_dns(self, slot: int, flow_no: int, packet: PacketFacts, what: int, answers: "_Answers | None", message: int) -> None:
+    def _take_dns(
+        self,
+        slot: int,
+        flow_no: int,
+        packet: PacketFacts,
+        what: int,
+        answers: "_Answers | None",
+        message: int,
+    ) -> None:
         """The first message of a flow, or one with addresses: who learns which name for which address."""
         if what & FIRST and self._names.any_learnt:
-            version, at = packet[2], 5 if packet[8] == 53 else 3  # most resolvers' own addresses nobody asks for
-            if self._names.is_learnt(address_text(version, packet[at], packet[at + 1])) and (names := self._asked(packet)):
+            version, at = (
+                packet[2],
+                5 if packet[8] == 53 else 3,
+            )  # most resolvers' own addresses nobody asks for
+            if self._names.is_learnt(address_text(version, packet[at], packet[at + 1])) and (
+                names := self._asked(packet)
+            ):
                 self._names_of_dns[slot] = names
         if what & ADDRESSES and answers is not None:
             frame, ts, version, _, _, target_hi, target_lo, *_ = packet
@@ -195,7 +231,9 @@ class Conversations:
         if not numbers <= dialogue.stun_attributes:
             dialogue.stun_attributes |= numbers
 
-    def _write_datagrams(self, rows: NDArray[Any], candidates: NDArray[Any], status: NDArray[np.uint8]) -> None:
+    def _write_datagrams(
+        self, rows: NDArray[Any], candidates: NDArray[Any], status: NDArray[np.uint8]
+    ) -> None:
         """Rows of the messages that the kernel has read, among those that parsers have."""
         datagrams, flow_no = self._datagrams, self._tracker.flows["flow_no"]
         if np.any(status & DNS):
@@ -264,4 +302,4 @@ def _tuples(rows: NDArray[Any], names: tuple[str, ...]) -> Iterator[tuple[Any, .
 
 def _packets(rows: NDArray[Any], numbers: NDArray[np.int32]) -> Iterator[PacketFacts]:
     """What pieces have to know of these packets."""
-    return _tuples(rows[numbers], PACKET_FIELDS)  # type: ignore[return-value]
+    return _tuples(rows[numbers], PACKET_FIELDS)

@@ -3,6 +3,7 @@
 from typing import Final
 
 from wirecover.capture.flows.handshake import Handshake
+from wirecover.capture.flows.ssh_handshake import SshHandshake
 from wirecover.capture.protocols.dns import DnsTcpReader
 from wirecover.capture.protocols.dtls import DtlsReader
 from wirecover.capture.protocols.messenger_bytes import FIRST_PAYLOADS, FirstPayload, messenger_signatures
@@ -42,6 +43,7 @@ class Dialogue:
     client_half: int | None = None
     """Which half sent the ClientHello."""
     certificate_names: tuple[str, ...] = ()
+    ssh: SshHandshake | None = None
     readers: "Readers | None" = None
     """The parsers at work, while there are any."""
     first_payloads: tuple[tuple[int, int, bytes], ...] = ()

@@ -4,15 +4,17 @@ One `Dissector` reads one capture. It is the only place where the sans-I/O parse
 the ledger of what could not be read.
 """
 
-from typing import Any, Final
+from typing import Final
 
 from wirecover.capture.evidence import EvidenceWriter
 from wirecover.capture.flows.dialogue import Dialogue, Readers
 from wirecover.capture.flows.endpoints import address_text, endpoint_text
 from wirecover.capture.flows.handshake import ClientFacts, Handshake, ServerFacts
+from wirecover.capture.flows.hosts import DATAGRAM_SERVICES, STREAM_SERVICES, HostBook, NamedAddress
 from wirecover.capture.flows.ledger import Ledger
 from wirecover.capture.flows.names import NameBook
 from wirecover.capture.flows.shapes import ShapeBook
+from wirecover.capture.flows.ssh_handshake import SshHandshake
 from wirecover.capture.flows.state import AFTER_GAP, IS_TLS, TLS_START
 from wirecover.capture.protocols import Malformed
 from wirecover.capture.protocols.dns import DnsMessage, DnsTcpReader, looks_like_dns, parse_dns
@@ -20,6 +22,7 @@ from wirecover.capture.protocols.dtls import DtlsReader, looks_like_dtls
 from wirecover.capture.protocols.gquic import parse_google_hello
 from wirecover.capture.protocols.quic import InitialReader, QuicHello, looks_like_quic, version_name
 from wirecover.capture.protocols.services import CLEARTEXT, cleartext_service
+from wirecover.capture.protocols.ssh import READ_BYTES
 from wirecover.capture.protocols.stun import MAGIC_COOKIE, StunMessage, looks_like_stun, parse_stun
 from wirecover.capture.protocols.stun_tcp import StunTcpReader
 from wirecover.capture.protocols.tls import (
@@ -61,7 +64,15 @@ class Piece:
     """Where a piece of payload comes from. Addresses are put into text only when a parser's finding needs them."""
 
     __slots__ = (
-        "_version", "_source", "_target", "flags", "frame", "half", "length", "ports", "ts",
+        "_source",
+        "_target",
+        "_version",
+        "flags",
+        "frame",
+        "half",
+        "length",
+        "ports",
+        "ts",
     )  # fmt: skip
 
     def __init__(self, half: int, flags: int, packet: "PacketFacts") -> None:
@@ -91,8 +102,11 @@ class Piece:
 class Dissector:
     """Reads the pieces of one capture into tables. `flows` and `halves` are the tracker's arrays."""
 
-    def __init__(self, evidence: EvidenceWriter, names: NameBook, ledger: Ledger, shapes: ShapeBook) -> None:
+    def __init__(
+        self, evidence: EvidenceWriter, names: NameBook, ledger: Ledger, shapes: ShapeBook, hosts: HostBook
+    ) -> None:
         self._evidence = evidence
+        self._hosts = hosts
         self._names = names
         self._ledger = ledger
         self._certificates: dict[bytes, Certificate] = {}
@@ -107,11 +121,15 @@ class Dissector:
         """Read a piece of a TCP stream. Returns up to which stream position to show more; None = as before."""
         if piece.flags & IS_TLS:
             return self._read_tls(dialogue, piece, data)
+        if dialogue.ssh is not None:
+            return self._read_ssh(dialogue.ssh, piece, data)
         readers = dialogue.reading()
         readers.shown[piece.half] += 1
         reader = readers.framed[piece.half]
         if reader is not None:
             return self._read_framed(dialogue, piece, reader, data)
+        if dialogue.service in STREAM_SERVICES:
+            self._read_head(dialogue, readers, piece, data)
         if dialogue.service not in _FRAMED_SERVICES or piece.flags & AFTER_GAP:
             return 0 if dialogue.service in CLEARTEXT else None
         if not _DNS_PORTS.isdisjoint(piece.ports):
@@ -124,6 +142,11 @@ class Dissector:
         readers.framed[piece.half] = None
         dialogue.note_payload(piece.half, piece.length, data)
         dialogue.service = self._name_service(piece, data, "tcp")
+        if dialogue.service in STREAM_SERVICES:
+            self._read_head(dialogue, readers, piece, data)
+        if dialogue.service == "ssh":
+            dialogue.ssh = SshHandshake()
+            return self._read_ssh(dialogue.ssh, piece, data)
         return 0 if readers.shown[piece.half] >= _SHOWN_OTHER else None
 
     def _read_framed(self, dialogue: Dialogue, piece: Piece, reader: DnsTcpReader | StunTcpReader, data: bytes) -> int | None:
@@ -165,6 +188,27 @@ class Dissector:
         readers[half] = _FINISHED_READER
         return 0
 
+    def _read_head(self, dialogue: Dialogue, readers: Readers, piece: Piece, data: bytes) -> None:
+        """What a host says of itself at the beginning of a stream (HTTP)."""
+        if dialogue.service is not None and readers.shown[piece.half] == 1 and not piece.flags & AFTER_GAP:
+            self._hosts.take_stream_head(
+                dialogue.service, piece.sender[0], data, piece.frame, piece.ts, piece.receiver[0]
+            )
+
+    def _name_all(self, dialogue: Dialogue, piece: Piece, names: tuple[NamedAddress, ...]) -> None:
+        for ip, name, source in names:
+            self._name(ip, name, source, dialogue, piece)
+
+    def _read_ssh(self, handshake: SshHandshake, piece: Piece, data: bytes) -> int:
+        """Identification and algorithm lists; then nothing is in clear."""
+        reader = handshake.readers[piece.half]
+        if reader.done or piece.flags & AFTER_GAP:
+            return 0
+        handshake.feed(piece.half, piece.frame, data)
+        if reader.problem is not None:
+            self._note("malformed-ssh", reader.problem, piece)
+        return 0 if reader.done else READ_BYTES
+
     # ---- UDP ---------------------------------------------------------------------------------------------
 
     def read_udp(self, dialogue: Dialogue, piece: Piece, data: bytes) -> bool | None:
@@ -196,6 +240,11 @@ class Dissector:
             dialogue.service = "stun"
         elif service is None:
             dialogue.service = self._name_service(piece, data, "udp")
+        if dialogue.service in DATAGRAM_SERVICES:
+            told = self._hosts.take_datagram(
+                dialogue.service, piece.sender[0], piece.receiver[0], data, piece.frame, piece.ts
+            )
+            self._name_all(dialogue, piece, told)
         return None
 
     def _read_quic(self, dialogue: Dialogue, readers: Readers, piece: Piece, data: bytes) -> bool | None:
@@ -226,7 +275,7 @@ class Dissector:
         handshake.quic_version = version_name(hello.version)
         try:
             if hello.google:
-                handshake.take_client(None, parse_google_hello(hello.body).sni, *seen)
+                handshake.take_client(None, _google_name(hello.body), *seen)
             elif hello.kind == "client":
                 facts, sni = self._shapes.quic_client(hello.body)
                 handshake.take_client(facts, sni, *seen)
@@ -339,6 +388,11 @@ class Dissector:
         if message is None:
             self._ledger.note("malformed-dns", "message is cut", piece.frame)
             return
+        if dialogue.service is not None and dialogue.service in _DNS_NAMES.values():
+            told = self._hosts.take_message(
+                dialogue.service, piece.sender[0], message, data, piece.frame, piece.ts
+            )
+            self._name_all(dialogue, piece, told)
         question = message.questions[0] if message.questions else None
         asked = question.name if question else None
         self._evidence.add(
@@ -417,3 +471,8 @@ class Dissector:
 
     def _note(self, kind: str, problem: Malformed, piece: Piece) -> None:
         self._ledger.note(kind, problem.reason, piece.frame)
+
+
+def _google_name(chlo: bytes) -> str | None:
+    hello = parse_google_hello(chlo)
+    return None if hello is None else hello.sni

@@ -14,7 +14,6 @@ from wirecover.capture.packets.record import TUNNELS
 from wirecover.capture.tables import FLOWS
 
 
-
 class FlowRows:
     """The flows that ended in one step, side by side: their state, and their halves as up and down."""
 

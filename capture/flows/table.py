@@ -52,6 +52,8 @@ HANDSHAKE_BYTES: Final = 192 * 1024
 FRAMED_BYTES: Final = 1 << 20
 """How much of a stream of length-framed messages (DNS, STUN over TCP) is shown to the parsers."""
 HEAD_DATAGRAMS: Final = 4
+HOST_DATAGRAMS: Final = 4096
+"""The same, on the ports of DHCP, NetBIOS and SSDP: one broadcast flow there is shared by all hosts."""
 HANDSHAKE_DATAGRAMS: Final = 64
 """How many more are shown of a direction whose datagrams look like a QUIC handshake."""
 BLOCK: Final = 2048
@@ -103,7 +105,19 @@ def _mix(value: Any) -> Any:
 
 
 @kernel
-def _find(flows: Any, index: Any, key: Any, a: int, b: int, c: int, d: int, p: int, q: int, protocol: int, version: int) -> int:
+def _find(
+    flows: Any,
+    index: Any,
+    key: Any,
+    a: int,
+    b: int,
+    c: int,
+    d: int,
+    p: int,
+    q: int,
+    protocol: int,
+    version: int,
+) -> int:
     """Position in `index` of this tuple, or of the free place where it belongs."""
     mask = len(index) - 1
     at = np.int64(key) & mask
@@ -119,7 +133,9 @@ def _find(flows: Any, index: Any, key: Any, a: int, b: int, c: int, d: int, p: i
 
 
 @kernel
-def _emit(stage: Any, packet: int, slot: int, at: int, length: int, stream: int, half: int, flags: int) -> None:
+def _emit(
+    stage: Any, packet: int, slot: int, at: int, length: int, stream: int, half: int, flags: int
+) -> None:
     row = stage.candidates[stage.counters[CANDIDATES]]
     row.packet = packet
     row.slot = slot
@@ -220,7 +236,16 @@ def _skip(half: Any, length: int, packet: int, stage: Any) -> None:
 
 @kernel
 def _took_hello(
-    buffer: Any, at: int, length: int, half: Any, which: int, slot: int, packet: int, pooled: int, flags: int, stage: Any
+    buffer: Any,
+    at: int,
+    length: int,
+    half: Any,
+    which: int,
+    slot: int,
+    packet: int,
+    pooled: int,
+    flags: int,
+    stage: Any,
 ) -> bool:
     """Whether these bytes need no parser: a regular hello, noted by its shape, or what follows one of no interest."""
     if half.shaped:
@@ -261,13 +286,24 @@ def _took_hello(
 
 @kernel
 def _deliver(
-    buffer: Any, at: int, length: int, flow: Any, half: Any, which: int, slot: int, packet: int, pooled: int, stage: Any
+    buffer: Any,
+    at: int,
+    length: int,
+    flow: Any,
+    half: Any,
+    which: int,
+    slot: int,
+    packet: int,
+    pooled: int,
+    stage: Any,
 ) -> None:
     """The next `length` bytes of a stream, in order: classify, show to the parsers, walk the records."""
     flags = AFTER_GAP if half.gap else 0
     if half.mode == NEW:
         # a hello may be cut anywhere, even after its first byte; the walk finds out if this was none
-        half.mode = TLS if _is_record_header(buffer, at, length) or (length < 5 and buffer[at] == 22) else OTHER
+        half.mode = (
+            TLS if _is_record_header(buffer, at, length) or (length < 5 and buffer[at] == 22) else OTHER
+        )
         if half.mode == TLS:
             half.want = half.stream + HANDSHAKE_BYTES
             flags |= TLS_START
@@ -294,7 +330,9 @@ def _deliver(
                 flow.hello_half = 1 - which
         elif flags & TLS_START and flow.hello_half < 0 and buffer[at] & 0x80:
             flow.hello_half = which
-    if half.stream < half.want and not _took_hello(buffer, at, length, half, which, slot, packet, pooled, flags, stage):
+    if half.stream < half.want and not _took_hello(
+        buffer, at, length, half, which, slot, packet, pooled, flags, stage
+    ):
         if half.shaped:  # behind a hello taken by its shape: only a client's certificate is of interest
             flags |= TLS_START
             half.shaped = 0
@@ -334,7 +372,9 @@ def _drain(flow: Any, half: Any, which: int, slot: int, packet: int, stage: Any)
         block = _release(half, stage)
         length = np.int64(held[block].length)
         if -ahead < length:
-            _deliver(stage.pool, block * BLOCK - ahead, length + ahead, flow, half, which, slot, packet, 1, stage)
+            _deliver(
+                stage.pool, block * BLOCK - ahead, length + ahead, flow, half, which, slot, packet, 1, stage
+            )
             half.next_seq = np.uint32(held[block].seq + np.uint32(length))
 
 
@@ -398,7 +438,9 @@ def _tcp(
             half.next_seq = np.uint32(seq + np.uint32(1))
             half.seq_known = 1
         seq = np.uint32(seq + np.uint32(1))
-    elif flags & 0x10 and flow.rtt_ns < 0 and flow.syn_ts > 0 and flow.synack_ts > 0 and which == flow.syn_half:
+    elif (
+        flags & 0x10 and flow.rtt_ns < 0 and flow.syn_ts > 0 and flow.synack_ts > 0 and which == flow.syn_half
+    ):
         flow.rtt_ns = max(0, row.ts - flow.syn_ts)
     if flags & 0x01:
         flow.fin |= 1 << which
@@ -472,7 +514,12 @@ def _udp_shown(buffer: Any, row: Any, half: Any) -> bool:
         return True
     first = buffer[at]
     if first < 0x40 and length >= 20:  # STUN with its magic cookie (RFC 8489 5)
-        if buffer[at + 4] == 0x21 and buffer[at + 5] == 0x12 and buffer[at + 6] == 0xA4 and buffer[at + 7] == 0x42:
+        if (
+            buffer[at + 4] == 0x21
+            and buffer[at + 5] == 0x12
+            and buffer[at + 6] == 0xA4
+            and buffer[at + 7] == 0x42
+        ):
             return True
     if 20 <= first <= 22 and length >= 13 and buffer[at + 1] == 0xFE:  # DTLS in clear
         return half.mode != OTHER and buffer[at + 3] == 0 and buffer[at + 4] == 0
@@ -490,7 +537,9 @@ def _reset_half(half: Any) -> None:
     half.next_seq = half.first_seq = np.uint32(0)
     half.record_left = half.record_length = half.held_count = 0
     half.held = -1
-    half.seq_known = half.mode = half.record_type = half.header_have = half.gap = half.shaped = half.overdue = 0
+    half.seq_known = half.mode = half.record_type = half.header_have = half.gap = half.shaped = (
+        half.overdue
+    ) = 0
 
 
 @kernel
@@ -511,8 +560,17 @@ def _is_new(flow: Any, halves: Any, slot: int, row: Any, which: int) -> bool:
 
 @kernel
 def track(
-    start: int, rows: Any, buffer: Any, flows: Any, halves: Any, index: Any, slots_free: Any, finished: Any, slot_of: Any,
-    half_of: Any, stage: Any,
+    start: int,
+    rows: Any,
+    buffer: Any,
+    flows: Any,
+    halves: Any,
+    index: Any,
+    slots_free: Any,
+    finished: Any,
+    slot_of: Any,
+    half_of: Any,
+    stage: Any,
 ) -> int:
     """Follow packets `start`.. of a batch. Returns the next packet to follow; len(rows) when the batch is done.
 
@@ -551,7 +609,18 @@ def track(
         slot = -1
         tag = np.uint64(0)
         if row.status == FRAGMENT or row.more_fragments:
-            tag = _mix(row.src_lo ^ _mix(row.dst_lo ^ _mix(row.src_hi ^ (row.dst_hi << np.uint64(1)) ^ (np.uint64(row.ip_id) << np.uint64(8)) ^ np.uint64(row.protocol))))
+            tag = _mix(
+                row.src_lo
+                ^ _mix(
+                    row.dst_lo
+                    ^ _mix(
+                        row.src_hi
+                        ^ (row.dst_hi << np.uint64(1))
+                        ^ (np.uint64(row.ip_id) << np.uint64(8))
+                        ^ np.uint64(row.protocol)
+                    )
+                )
+            )
         if row.status == FRAGMENT:
             entry = fragments[np.int64(tag & np.uint64(len(fragments) - 1))]
             if entry.tag == tag and flows[entry.slot].live and flows[entry.slot].flow_no == entry.flow_no:
@@ -566,10 +635,26 @@ def track(
             else:
                 a_hi, a_lo, b_hi, b_lo = row.dst_hi, row.dst_lo, row.src_hi, row.src_lo
                 a_port, b_port = row.dst_port, row.src_port
-            key = _mix(
-                a_lo ^ _mix(b_lo ^ np.uint64(stage.seed) ^ _mix(a_hi ^ (b_hi << np.uint64(1)) ^ (np.uint64(a_port) << np.uint64(40)) ^ (np.uint64(b_port) << np.uint64(20)) ^ np.uint64(row.protocol)))
-            ) & index_mask
-            place = _find(flows, index, key, a_lo, b_lo, a_hi, b_hi, a_port, b_port, row.protocol, row.ip_version)
+            key = (
+                _mix(
+                    a_lo
+                    ^ _mix(
+                        b_lo
+                        ^ np.uint64(stage.seed)
+                        ^ _mix(
+                            a_hi
+                            ^ (b_hi << np.uint64(1))
+                            ^ (np.uint64(a_port) << np.uint64(40))
+                            ^ (np.uint64(b_port) << np.uint64(20))
+                            ^ np.uint64(row.protocol)
+                        )
+                    )
+                )
+                & index_mask
+            )
+            place = _find(
+                flows, index, key, a_lo, b_lo, a_hi, b_hi, a_port, b_port, row.protocol, row.ip_version
+            )
             slot = np.int64(index[place])
             if slot >= 0 and _is_new(flows[slot], halves, slot, row, which):
                 flows[slot].live = 0
@@ -599,6 +684,10 @@ def track(
                 _reset_half(halves[2 * slot])
                 _reset_half(halves[2 * slot + 1])
                 want = HEAD_BYTES if row.protocol == 6 else HEAD_DATAGRAMS
+                if row.protocol == 17 and (
+                    row.dst_port in (67, 68, 137, 138, 546, 547, 1900) or row.src_port in (67, 137, 547, 1900)
+                ):
+                    want = HOST_DATAGRAMS
                 if row.protocol == 6 and (a_port == 53 or b_port == 53):
                     want = FRAMED_BYTES
                 halves[2 * slot].want = want
@@ -618,7 +707,11 @@ def track(
         if row.status == FRAGMENT:
             continue
         if row.checksum != 0:
-            trace = _mix((np.uint64(row.ip_id) << np.uint64(48)) ^ (np.uint64(row.checksum) << np.uint64(32)) ^ np.uint64(row.seq)) ^ np.uint64(row.payload_bytes)
+            trace = _mix(
+                (np.uint64(row.ip_id) << np.uint64(48))
+                ^ (np.uint64(row.checksum) << np.uint64(32))
+                ^ np.uint64(row.seq)
+            ) ^ np.uint64(row.payload_bytes)
             if trace == half.last_hash and 0 <= row.ts - half.last_hash_ts <= DUPLICATE_WITHIN:
                 counters[DUPLICATES] += 1
             half.last_hash, half.last_hash_ts = trace, row.ts
@@ -715,8 +808,20 @@ def _orient_slots(slots: Any, flows: Any) -> None:
 
 @kernel
 def _payload_rows(
-    rows: Any, start: int, stop: int, slot_of: Any, half_of: Any, flows: Any, records: Any, record_count: int,
-    flow_no: Any, frame: Any, ts: Any, up: Any, payload: Any, ends: Any,
+    rows: Any,
+    start: int,
+    stop: int,
+    slot_of: Any,
+    half_of: Any,
+    flows: Any,
+    records: Any,
+    record_count: int,
+    flow_no: Any,
+    frame: Any,
+    ts: Any,
+    up: Any,
+    payload: Any,
+    ends: Any,
 ) -> int:
     """Columns of the payload-carrying packets of flows whose payload rows are kept; how many there are.
 

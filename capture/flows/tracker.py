@@ -81,6 +81,11 @@ class FlowTracker:
         table._rebuild(self.flows, slots, self._index)
 
     @property
+    def seed(self) -> int:
+        """The secret of this process that its hash tables share."""
+        return int(self._stage.seed)
+
+    @property
     def flow_count(self) -> int:
         """Flows seen so far."""
         return int(self.counters[table.FLOWS])

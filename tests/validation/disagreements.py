@@ -1,0 +1,98 @@
+"""Turn the misses of the conformance check into the tables of docs/validation/conformance.md.
+
+    python tests/validation/disagreements.py MISSES.jsonl SCORES.txt > docs/validation/conformance.md
+
+A disagreement is put under a reason only where the rule of that reason can be checked from the two answers alone, so
+that no row is explained away; what fits no rule is listed row by row as open.
+"""
+
+import json
+import sys
+from collections import Counter, defaultdict
+from pathlib import Path
+
+JA4 = "https://github.com/FoxIO-LLC/ja4/blob/main/technical_details/JA4.md"
+
+REASONS = {
+    "alpn-two-characters": (
+        "ours", "The source writes the first two characters of the first ALPN value; the specification says the "
+        f"first and the last (`http/1.1` is `h1`, `h3-29` is `h9`). {JA4}, ALPN Extension Value."
+    ),
+    "sni-letter": (
+        "ours", "The source writes `d` where the hello has no server_name extension, or `i` where its name is an "
+        f"address; the specification asks only whether the extension is there. {JA4}, SNI."
+    ),
+    "sni-letter-and-alpn": ("ours", "Both of the above in one fingerprint."),
+    "alpn-zero": (
+        "ours", "The source writes `0` for the last character of an ALPN value of two characters."
+    ),
+    "same-bytes": (
+        "both", "The two files are byte for byte the same exhibit; it is in the case once, under the first name."
+    ),
+    "not-tls": ("neither", "The certificate travels in IKE or OPC UA, which wirecover does not dissect."),
+    "sessions-of-one-port-pair": (
+        "both", "The source counts several sessions on one five-tuple (BACnet asks on one port pair); wirecover "
+        "counts one flow until it has been silent for 15 minutes."
+    ),
+}  # fmt: skip
+
+
+def reason_of(miss: dict) -> str | None:
+    """The reason of a miss, where its two answers show it."""
+    field, truth, have = miss["field"], miss["truth"], miss["have"]
+    if field == "ja4" and have and have[0].get("ja4"):
+        want, ours = truth["ja4"], have[0]["ja4"]
+        alpn = (have[0].get("alpn_offered") or [""])[0]
+        rest_agrees = want[:3] == ours[:3] and want[4:8] == ours[4:8] and want[10:] == ours[10:]
+        letter, sni = want[3] != ours[3], have[0].get("sni")
+        letter_ours = ours[3] == ("i" if sni is None else "d")
+        name = want[8:10] != ours[8:10]
+        two = name and alpn[:2] == want[8:10] and ours[8:10] == alpn[0] + alpn[-1]
+        if rest_agrees and letter and letter_ours and two:
+            return "sni-letter-and-alpn"
+        if rest_agrees and two and not letter:
+            return "alpn-two-characters"
+        if rest_agrees and letter and letter_ours and not name:
+            return "sni-letter"
+        if rest_agrees and name and not letter and len(alpn) == 2 and ours[8:10] == alpn and want[9] == "0":
+            return "alpn-zero"
+    if field in ("capture packets", "flow") and Path(truth["capture"]).name == "tls-alpn-h2.pcap":
+        return "same-bytes"
+    if field == "certs_sha1" and truth["capture"].startswith(("ike-cert", "opcua")):
+        return "not-tls"
+    if field == "packets" and truth["capture"].startswith("bacnet"):
+        return "sessions-of-one-port-pair"
+    return None
+
+
+def main() -> None:
+    misses = [json.loads(line) for line in Path(sys.argv[1]).read_text(encoding="utf-8").splitlines()]
+    grouped: dict[tuple[str, str], Counter] = defaultdict(Counter)
+    open_rows = []
+    for miss in misses:
+        reason = reason_of(miss)
+        if reason is None:
+            open_rows.append(miss)
+        else:
+            grouped[reason, miss["field"]][Path(miss["truth"]["capture"]).name] += 1
+    print(Path(__file__).with_name("conformance_head.md").read_text(encoding="utf-8"))
+    print("```\n" + Path(sys.argv[2]).read_text(encoding="utf-8").strip() + "\n```\n")
+    print("## Disagreements with a reason\n")
+    print("| field | rows | right | reason | captures (rows) |\n|---|---|---|---|---|")
+    for (reason, field), captures in sorted(grouped.items()):
+        right, text = REASONS[reason]
+        listed = ", ".join(f"{name} ({n})" for name, n in sorted(captures.items()))
+        print(f"| {field} | {sum(captures.values())} | {right} | {text} | {listed} |")
+    print("\n## Open: not decided, or wirecover is wrong\n")
+    print("| field | capture | five-tuple | the source says | wirecover says |\n|---|---|---|---|---|")
+    for miss in sorted(open_rows, key=lambda m: (m["field"], m["truth"]["capture"], str(m["truth"]))):
+        truth, field = miss["truth"], miss["field"]
+        ends = f"{truth.get('src')}:{truth.get('sport')} {truth.get('dst')}:{truth.get('dport')} {truth.get('proto')}"
+        source = truth.get("app") if field in ("app", "not a messenger") else miss["want"]
+        column = {"certs_sha1": "certificate_sha1s"}.get(field, field)
+        ours = [row.get(column) for row in miss["have"]] if isinstance(miss["have"], list) else miss["have"]
+        print(f"| {field} | {truth['capture']} | {ends} | {source or 'a flow'} | {ours or 'no such flow'} |")
+
+
+if __name__ == "__main__":
+    main()
