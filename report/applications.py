@@ -13,7 +13,7 @@ REASONS_KEPT: Final = 3
 _APPLICATIONS: Final = """
     SELECT client_ip, app, count(*), sum(payload_up)::BIGINT, sum(payload_down)::BIGINT,
            epoch_ns(min(first_ts)), epoch_ns(max(last_ts)), coalesce(max(app_confidence), 0)
-    FROM flows WHERE app IS NOT NULL GROUP BY client_ip, app
+    FROM flow_sightings WHERE counted AND app IS NOT NULL GROUP BY client_ip, app
     ORDER BY sum(payload_up + payload_down) DESC, client_ip, app"""
 # The first frame in capture order: exhibits are ordered as they are labelled.
 _REASONS: Final = """
@@ -42,7 +42,7 @@ _UNIDENTIFIED: Final = """
             WHEN f.transport = 'tcp' AND NOT coalesce(f.syn_seen, false) THEN 'no-start'
             WHEN f.payload_up + f.payload_down = 0 THEN 'no-payload'
             ELSE 'unknown' END AS reason
-        FROM flows f LEFT JOIN named n ON n.flow_id = f.flow_id WHERE f.app IS NULL
+        FROM flow_sightings f LEFT JOIN named n ON n.flow_id = f.flow_id WHERE f.counted AND f.app IS NULL
     )
     SELECT reason, coalesce(list_sort(list(DISTINCT service) FILTER (service IS NOT NULL)), []),
            count(*), coalesce(sum(size), 0)::BIGINT AS bytes

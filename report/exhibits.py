@@ -24,7 +24,8 @@ _DAMAGE: Final = """
     QUALIFY row_number() OVER (PARTITION BY capture_id ORDER BY "offset", frame, kind, detail) <= ?
     ORDER BY capture_id, "offset", frame, kind, detail"""
 _HANDSHAKES: Final = """
-    SELECT carrier, version, count(*) FROM tls_handshakes GROUP BY ALL ORDER BY carrier, version NULLS LAST"""
+    SELECT carrier, version, count(*) FROM tls_handshakes JOIN flow_sightings USING (flow_id) WHERE counted
+    GROUP BY ALL ORDER BY carrier, version NULLS LAST"""
 _FIGURES: Final = """
     SELECT (SELECT coalesce(sum(packets), 0)::BIGINT FROM captures),
            count(*), count(DISTINCT client_ip), coalesce(sum(bytes_up + bytes_down), 0)::BIGINT,
@@ -34,7 +35,7 @@ _FIGURES: Final = """
            (SELECT count(*) FROM (SELECT client_ip FROM flows UNION SELECT server_ip FROM flows)),
            (SELECT count(*) FROM dns_messages), (SELECT count(*) FROM stun_messages),
            (SELECT count(*) FROM events)
-    FROM flows"""
+    FROM flow_sightings WHERE counted"""
 
 
 def read_exhibits(connection: duckdb.DuckDBPyConnection) -> tuple[Exhibit, ...]:

@@ -34,7 +34,7 @@ _SESSIONS: Final = """
 _LABELLED_FLOWS: Final = """
     WITH report_bars AS (SELECT client_ip AS endpoint, app, epoch_ns(first_ts) AS first,
         epoch_ns(last_ts) AS last
-    FROM flows WHERE app IS NOT NULL AND first_ts IS NOT NULL AND last_ts IS NOT NULL)"""
+    FROM flow_sightings WHERE counted AND app IS NOT NULL AND first_ts IS NOT NULL AND last_ts IS NOT NULL)"""
 _ACTIVE: Final = """
     , marked AS (
         SELECT first, last, first > max(last) OVER (
@@ -78,8 +78,8 @@ _HEAT: Final = """
         WHERE $events AND f.client_ip = $endpoint AND ($app IS NULL OR f.app = $app)
           AND coalesce(e.kind, '') <> 'keepalive'
         UNION ALL
-        SELECT first_ts AS moment FROM flows
-        WHERE NOT $events AND client_ip = $endpoint AND ($app IS NULL OR app = $app)
+        SELECT first_ts AS moment FROM flow_sightings
+        WHERE counted AND NOT $events AND client_ip = $endpoint AND ($app IS NULL OR app = $app)
     ) GROUP BY ALL ORDER BY ALL"""
 
 
