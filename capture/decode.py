@@ -160,7 +160,9 @@ class Decoding:
         self._malformed += len(broken)
         for reason in np.unique(broken["reason"]).tolist():
             of_reason = broken[broken["reason"] == reason]
-            self._ledger.note("malformed-packet", REASONS[reason], int(of_reason["frame"][0]), count=len(of_reason))
+            self._ledger.note(
+                "malformed-packet", REASONS[reason], int(of_reason["frame"][0]), count=len(of_reason)
+            )
         strange = rows["frame"][status == UNKNOWN_LINK]
         found = links[batch.interface[strange - batch.first_frame]]
         for link in np.unique(found).tolist():
@@ -179,9 +181,13 @@ class Decoding:
         used = int(offsets[-1])
         lists = [
             pa.ListArray.from_arrays(
-                pa.array(offsets, mask=none.to_numpy(zero_copy_only=False)), pa.array(values[:used], kind.value_type), type=kind
+                pa.array(offsets, mask=none.to_numpy(zero_copy_only=False)),
+                pa.array(values[:used], kind.value_type),
+                type=kind,
             )
-            for values, kind in zip((records["length"], records["kind"].astype(np.int16)), _RECORD_LISTS, strict=True)
+            for values, kind in zip(
+                (records["length"], records["kind"].astype(np.int16)), _RECORD_LISTS, strict=True
+            )
         ]
         self._evidence.add_columns("packets", [*(pa.array(column) for column in columns.values()), *lists])
 
@@ -238,9 +244,17 @@ class Decoding:
             if lost:
                 ledger.note("media-table-full", text, count=lost)
         if tracker.counters[FRAGMENTS_LOST]:
-            ledger.note("fragment-without-first", "later IP fragments whose first was not seen", count=int(tracker.counters[FRAGMENTS_LOST]))
+            ledger.note(
+                "fragment-without-first",
+                "later IP fragments whose first was not seen",
+                count=int(tracker.counters[FRAGMENTS_LOST]),
+            )
         if tracker.flow_count > MAX_FLOWS:
-            ledger.note("too-many-flows", f"more than {MAX_FLOWS} flows: ids beyond are not unique", count=tracker.flow_count - MAX_FLOWS)
+            ledger.note(
+                "too-many-flows",
+                f"more than {MAX_FLOWS} flows: ids beyond are not unique",
+                count=tracker.flow_count - MAX_FLOWS,
+            )
         damage = list(ledger.rows())
         for row in damage:
             evidence.add("damage", row)
@@ -260,7 +274,8 @@ class Decoding:
             self._evidence.add(
                 "interfaces",
                 (one.interface_id, one.name, one.description, one.link_type, link_name(one.link_type), one.snaplen,
-                 one.ts_resolution_ns, one.ts_offset_s, counts[one.interface_id] if one.interface_id < len(counts) else 0,
+                 one.ts_resolution_ns, one.ts_offset_s,
+                 counts[one.interface_id] if one.interface_id < len(counts) else 0,
                  one.reported_drops),
             )  # fmt: skip
         for comment in reader.comments:

@@ -58,7 +58,9 @@ DNS_MESSAGES: Final = _schema(
 DNS_ANSWERS: Final = _schema(
     flow_no=_i64, frame=_i64, ts=_i64, query_name=_text, name=_text, type=_text, data=_text, ttl=_i64,
 )  # fmt: skip
-NAMES: Final = _schema(ip=_text, name=_text, first_ts=_i64, last_ts=_i64, source=_text, flow_no=_i64, frame=_i64)
+NAMES: Final = _schema(
+    ip=_text, name=_text, first_ts=_i64, last_ts=_i64, source=_text, flow_no=_i64, frame=_i64
+)
 STUN_MESSAGES: Final = _schema(
     **{"flow_no": _i64, "frame": _i64, "ts": _i64, "source": _text, "method": _text, "class": _text,
        "transaction_id": _text, "username": _text, "realm": _text, "software": _text, "mapped": _text,

@@ -5,6 +5,7 @@ messages) costs no parser and, for DNS, no dialogue.
 """
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
@@ -212,11 +213,12 @@ class Conversations:
         texts = (found.stun_username, found.stun_realm, found.stun_software)
         return (
             *(self._datagrams.text(text, count).to_pylist() for text in texts),
-            [numbers[4 * a : 4 * b] for a, b in zip(ends, ends[1:], strict=False)],
+            [numbers[4 * a : 4 * b] for a, b in pairwise(ends)],
         )
 
     def _take_stun(
-        self, dialogue: Dialogue, facts: tuple[list[Any], ...], message: int, half: int, packet: PacketFacts, buffer: memoryview,
+        self, dialogue: Dialogue, facts: tuple[list[Any], ...], message: int, half: int, packet: PacketFacts,
+        buffer: memoryview,
         at: int, length: int,
     ) -> None:  # fmt: skip
         if dialogue.service is None or dialogue.service == "stun":

@@ -89,5 +89,7 @@ class Dialogue:
         """Names of the byte patterns found in the first payloads."""
         if self.only_stun:
             return frozenset()
-        payloads = [FirstPayload(half == client_half, length, data) for half, length, data in self.first_payloads]
+        payloads = [
+            FirstPayload(half == client_half, length, data) for half, length, data in self.first_payloads
+        ]
         return messenger_signatures(payloads, transport)

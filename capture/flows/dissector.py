@@ -77,7 +77,18 @@ class Piece:
 
     def __init__(self, half: int, flags: int, packet: "PacketFacts") -> None:
         self.half, self.flags = half, flags
-        self.frame, self.ts, self._version, source_hi, source_lo, target_hi, target_lo, source, target, self.length = packet
+        (
+            self.frame,
+            self.ts,
+            self._version,
+            source_hi,
+            source_lo,
+            target_hi,
+            target_lo,
+            source,
+            target,
+            self.length,
+        ) = packet
         """`length`: payload bytes of the packet on the wire."""
         self._source, self._target = (source_hi, source_lo), (target_hi, target_lo)
         self.ports = (source, target)
@@ -149,7 +160,9 @@ class Dissector:
             return self._read_ssh(dialogue.ssh, piece, data)
         return 0 if readers.shown[piece.half] >= _SHOWN_OTHER else None
 
-    def _read_framed(self, dialogue: Dialogue, piece: Piece, reader: DnsTcpReader | StunTcpReader, data: bytes) -> int | None:
+    def _read_framed(
+        self, dialogue: Dialogue, piece: Piece, reader: DnsTcpReader | StunTcpReader, data: bytes
+    ) -> int | None:
         """Messages of a length-framed protocol. 0 when the framing broke, else how far to show the stream."""
         for message in reader.feed(data):
             if isinstance(reader, DnsTcpReader):
@@ -212,7 +225,9 @@ class Dissector:
     # ---- UDP ---------------------------------------------------------------------------------------------
 
     def read_udp(self, dialogue: Dialogue, piece: Piece, data: bytes) -> bool | None:
-        """Read a datagram. False: no more handshake datagrams of this flow are wanted; True: they are; None: no change."""
+        """Read a datagram. False: no more handshake datagrams of this flow are wanted; True: they are; None: as
+        before.
+        """
         if dialogue.service is None or dialogue.service == "stun":
             dialogue.note_payload(piece.half, piece.length, data)
         if data[4:8] == MAGIC_COOKIE and data[0] < 0x40:
@@ -303,7 +318,9 @@ class Dissector:
 
     # ---- messages ----------------------------------------------------------------------------------------
 
-    def _take_message(self, dialogue: Dialogue, carrier: str, piece: Piece, message: HandshakeMessage) -> None:
+    def _take_message(
+        self, dialogue: Dialogue, carrier: str, piece: Piece, message: HandshakeMessage
+    ) -> None:
         """A TLS or DTLS handshake message."""
         handshake = dialogue.handshake
         if handshake is None:
@@ -404,7 +421,8 @@ class Dissector:
         for record in message.answers:
             self._evidence.add(
                 "dns_answers",
-                (dialogue.flow_no, piece.frame, piece.ts, asked, record.name, record.type_name, record.data, record.ttl),
+                (dialogue.flow_no, piece.frame, piece.ts, asked, record.name, record.type_name, record.data,
+                 record.ttl),
             )  # fmt: skip
         if message.is_response:
             self._learn(dialogue, piece, message, asked)

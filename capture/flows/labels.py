@@ -99,7 +99,8 @@ class Labeller:
             _NONE if dialogue.only_stun else dialogue.signatures(client_half, protocol_name(server[0]))
         )
         key = (
-            self._rules.era(ts), server, tuple([name for name, _ in names]) if names else (), sni, alpn, ja4, dialogue.service,
+            self._rules.era(ts), server, tuple([name for name, _ in names]) if names else (), sni, alpn, ja4,
+            dialogue.service,
             dialogue.certificate_names, dialogue.stun_realm, dialogue.stun_username, dialogue.stun_software,
             dialogue.stun_attributes, signatures,
         )  # fmt: skip

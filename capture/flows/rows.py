@@ -33,15 +33,19 @@ class FlowRows:
     def __len__(self) -> int:
         return len(self.slots)
 
-    def columns(self, services: Sequence[str | None], apps: Sequence[str | None], confidences: Sequence[int | None]) -> list[pa.Array]:
+    def columns(
+        self, services: Sequence[str | None], apps: Sequence[str | None], confidences: Sequence[int | None]
+    ) -> list[pa.Array]:
         """Arrays in the order of `tables.FLOWS`."""
         state, up, down = self.state, self.up, self.down
         tcp = state["protocol"] == 6
         version = state["ip_version"]
         unknown_rtt = state["rtt_ns"] < 0
         values: dict[str, Any] = {
-            "flow_no": state["flow_no"], "transport": self._transports(), "client_ip": addresses(version, *self.client[:2]),
-            "client_port": self.client[2], "server_ip": addresses(version, *self.server[:2]), "server_port": self.server[2],
+            "flow_no": state["flow_no"], "transport": self._transports(),
+            "client_ip": addresses(version, *self.client[:2]),
+            "client_port": self.client[2], "server_ip": addresses(version, *self.server[:2]),
+            "server_port": self.server[2],
             "client_by": named(state["client_by"], CLIENT_BY),
             "first_frame": state["first_frame"], "last_frame": state["last_frame"], "first_ts": state["first_ts"],
             "last_ts": state["last_ts"], "packets_up": up["packets"], "packets_down": down["packets"],

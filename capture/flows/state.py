@@ -21,21 +21,24 @@ FLOW: Final = np.dtype(
         ("handshakes", "u1"),
     ]
 )  # fmt: skip
-"""service: SERVICE_DNS, NOT_NAMED, or 0 as long as no datagram was shown to anyone (UDP only). quiet: 1 = payload rows are not kept (recognised cleartext).
-fin: bit 0 / 1 = the half sent FIN. client: the half that is the client, -1 while undecided."""
+"""service: SERVICE_DNS, NOT_NAMED, or 0 as long as no datagram was shown to anyone (UDP only). quiet: 1 = payload rows
+are not kept (recognised cleartext). fin: bit 0 / 1 = the half sent FIN. client: the half that is the client, -1 while
+undecided."""
 
 HALF: Final = np.dtype(
     [
         ("packets", "i8"), ("bytes", "i8"), ("payload", "i8"), ("stream", "i8"), ("want", "i8"),
         ("retransmits", "i8"), ("missing", "i8"), ("last_hash_ts", "i8"), ("last_hash", "u8"), ("header", "u8"),
-        ("next_seq", "u4"), ("first_seq", "u4"), ("record_left", "i4"), ("record_length", "i4"), ("held", "i4"), ("held_count", "i4"),
+        ("next_seq", "u4"), ("first_seq", "u4"), ("record_left", "i4"), ("record_length", "i4"),
+        ("held", "i4"), ("held_count", "i4"),
         ("seq_known", "u1"), ("mode", "u1"), ("record_type", "u1"), ("header_have", "u1"), ("gap", "u1"),
         ("shaped", "u1"), ("overdue", "u1"),
     ]
 )  # fmt: skip
-"""stream: bytes of the TCP stream delivered in order so far. want: TCP, deliver bytes to the parsers up to this
-stream position; UDP, how many more datagrams to deliver. held: head of the list of segments that arrived early. shaped: a ClientHello was taken by its shape, and nothing
-behind it was looked at yet. overdue: the other side acknowledged what the first held segment waits for."""
+"""stream: bytes of the TCP stream delivered in order so far. want: TCP, deliver bytes to the parsers up to this stream
+position; UDP, how many more datagrams to deliver. held: head of the list of segments that arrived early. shaped: a
+ClientHello was taken by its shape, and nothing behind it was looked at yet. overdue: the other side acknowledged what
+the first held segment waits for."""
 
 # FLOW.service
 SERVICE_DNS: Final = 1
@@ -59,7 +62,8 @@ HELD: Final = np.dtype([("seq", "u4"), ("length", "i4"), ("next", "i4")])
 """A segment that arrived before its turn; its bytes stand in block i of the pool."""
 
 CANDIDATE: Final = np.dtype(
-    [("packet", "i4"), ("slot", "i4"), ("at", "i8"), ("length", "i4"), ("stream", "i8"), ("half", "u1"), ("flags", "u1")]
+    [("packet", "i4"), ("slot", "i4"), ("at", "i8"), ("length", "i4"), ("stream", "i8"), ("half", "u1"),
+     ("flags", "u1")]
 )  # fmt: skip
 """Bytes for the parsers. `packet`: index in the batch; `at`: offset in the buffer, or in the pool copy if POOLED."""
 POOLED: Final = 1

@@ -222,7 +222,7 @@ def _end_record(half: Any, packet: int, stage: Any) -> None:
 
 @kernel
 def _skip(half: Any, length: int, packet: int, stage: Any) -> None:
-    """`length` bytes of the stream are missing: keep record alignment if they end where their record ends, or before."""
+    """`length` bytes of the stream are missing: keep record alignment if they end inside or with their record."""
     half.stream += length
     half.gap = 1
     if half.mode == TLS:

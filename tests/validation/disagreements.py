@@ -15,24 +15,28 @@ JA4 = "https://github.com/FoxIO-LLC/ja4/blob/main/technical_details/JA4.md"
 
 REASONS = {
     "alpn-two-characters": (
-        "ours", "The source writes the first two characters of the first ALPN value; the specification says the "
-        f"first and the last (`http/1.1` is `h1`, `h3-29` is `h9`). {JA4}, ALPN Extension Value."
+        "ours", ("The source writes the first two characters of the first ALPN value; the specification says the "
+        f"first and the last (`http/1.1` is `h1`, `h3-29` is `h9`). {JA4}, ALPN Extension Value.")
     ),
     "sni-letter": (
-        "ours", "The source writes `d` where the hello has no server_name extension, or `i` where its name is an "
-        f"address; the specification asks only whether the extension is there. {JA4}, SNI."
+        "ours", ("The source writes `d` where the hello has no server_name extension, or `i` where its name is an "
+        f"address; the specification asks only whether the extension is there. {JA4}, SNI.")
     ),
     "sni-letter-and-alpn": ("ours", "Both of the above in one fingerprint."),
     "alpn-zero": (
         "ours", "The source writes `0` for the last character of an ALPN value of two characters."
+    ),
+    "empty-hash": (
+        "ours", ("The hello has no extensions: the source hashes nothing, the specification writes twelve zeros. "
+        f"{JA4}, Extension hash.")
     ),
     "same-bytes": (
         "both", "The two files are byte for byte the same exhibit; it is in the case once, under the first name."
     ),
     "not-tls": ("neither", "The certificate travels in IKE or OPC UA, which wirecover does not dissect."),
     "sessions-of-one-port-pair": (
-        "both", "The source counts several sessions on one five-tuple (BACnet asks on one port pair); wirecover "
-        "counts one flow until it has been silent for 15 minutes."
+        "both", ("The source counts several sessions on one five-tuple (BACnet asks on one port pair); wirecover "
+        "counts one flow until it has been silent for 15 minutes.")
     ),
 }  # fmt: skip
 
@@ -56,6 +60,9 @@ def reason_of(miss: dict) -> str | None:
             return "sni-letter"
         if rest_agrees and name and not letter and len(alpn) == 2 and ours[8:10] == alpn and want[9] == "0":
             return "alpn-zero"
+        empty = ours.endswith("_000000000000") and want.endswith("_e3b0c44298fc")
+        if empty and want[4:8] == ours[4:8] and want[11:23] == ours[11:23]:
+            return "empty-hash"
     if field in ("capture packets", "flow") and Path(truth["capture"]).name == "tls-alpn-h2.pcap":
         return "same-bytes"
     if field == "certs_sha1" and truth["capture"].startswith(("ike-cert", "opcua")):
