@@ -83,7 +83,15 @@ def main() -> None:
         else:
             grouped[reason, miss["field"]][Path(miss["truth"]["capture"]).name] += 1
     print(Path(__file__).with_name("conformance_head.md").read_text(encoding="utf-8"))
-    print("```\n" + Path(sys.argv[2]).read_text(encoding="utf-8").strip() + "\n```\n")
+    scores = Path(sys.argv[2]).read_text(encoding="utf-8").strip()
+    print("```\n" + scores + "\n```\n")
+    print("Left once the rows that a text decides for wirecover are out:\n\n```")
+    for line in scores.splitlines():
+        field, matched, total = " ".join(line.split()[:-2]), *map(int, line.split()[-2].split("/"))
+        ours = sum(sum(n.values()) for (why, of), n in grouped.items() if of == field and REASONS[why][0] == "ours")
+        if ours:
+            print(f"{field:16} {matched:5}/{total - ours:<5} {matched / (total - ours):.4f}")
+    print("```\n")
     print("## Disagreements with a reason\n")
     print("| field | rows | right | reason | captures (rows) |\n|---|---|---|---|---|")
     for (reason, field), captures in sorted(grouped.items()):
