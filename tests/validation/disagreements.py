@@ -88,7 +88,9 @@ def main() -> None:
     print("Left once the rows that a text decides for wirecover are out:\n\n```")
     for line in scores.splitlines():
         field, matched, total = " ".join(line.split()[:-2]), *map(int, line.split()[-2].split("/"))
-        ours = sum(sum(n.values()) for (why, of), n in grouped.items() if of == field and REASONS[why][0] == "ours")
+        ours = sum(
+            sum(n.values()) for (why, of), n in grouped.items() if of == field and REASONS[why][0] == "ours"
+        )
         if ours:
             print(f"{field:16} {matched:5}/{total - ours:<5} {matched / (total - ours):.4f}")
     print("```\n")
