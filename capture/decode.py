@@ -40,6 +40,8 @@ from wirecover.capture.version import tool_version
 
 MAX_HELD_FLOWS: Final = 1 << 15
 """UDP flows that wait for one another's label; beyond, they are written and the next ones wait."""
+FLOWS_AT_ONCE: Final = 1 << 14
+"""Flows put into rows at one time: at its end a capture may leave a million."""
 _RECORD_LISTS: Final = (PACKETS.field("record_bytes").type, PACKETS.field("record_types").type)
 
 
@@ -200,8 +202,10 @@ class Decoding:
             return
         shared = shared_sockets(finished, self._tracker.flows["protocol"][finished], self._conversations)
         for slots, held in ((finished[~shared], False), (finished[shared], True)):
-            if len(slots):
-                batch = self._labeller.label(FlowRows(self._tracker.flows, self._tracker.halves, slots))
+            ordered = slots[np.argsort(self._tracker.flows["flow_no"][slots], kind="stable")]
+            for start in range(0, len(ordered), FLOWS_AT_ONCE):
+                part = ordered[start : start + FLOWS_AT_ONCE]
+                batch = self._labeller.label(FlowRows(self._tracker.flows, self._tracker.halves, part))
                 if held:
                     self._held.append(batch)
                 else:

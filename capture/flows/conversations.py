@@ -40,6 +40,8 @@ _HELLO_FIELDS: Final = (
     "packet",
 )
 _PIECE_FIELDS: Final = ("slot", "at", "length", "half", "flags", "packet")
+STUN_BYTES: Final = 40
+"""Of a STUN message so much is kept for the byte patterns: they tell it from others by its first bytes."""
 _NO_NAMES: Final[tuple[tuple[str, int], ...]] = ()
 _ADDRESS_TYPES: Final = (1, 28)
 _QUIET: Final = CLEARTEXT | {"dns"}
@@ -223,7 +225,8 @@ class Conversations:
     ) -> None:  # fmt: skip
         if dialogue.service is None or dialogue.service == "stun":
             if dialogue.may_note_payload:
-                dialogue.note_payload(half, packet[9], bytes(buffer[at : at + length]), stun=True)
+                seen = bytes(buffer[at : at + min(length, STUN_BYTES)])
+                dialogue.note_payload(half, packet[9], seen, stun=True)
             dialogue.service = "stun"
         username, realm, software, attributes = (column[message] for column in facts)
         dialogue.stun_realm = dialogue.stun_realm or realm

@@ -49,6 +49,9 @@ SERVERS_CACHED: Final = 4096
 _FINISHED_READER: Final = HandshakeReader(0)
 """Stands for the reader of a direction whose clear part is over."""
 _FINISHED_QUIC: Final = InitialReader()
+_FINISHED_QUIC_FLOW: Final = Readers()
+"""Stands for the readers of a flow whose QUIC hellos are known; nothing is ever written to it."""
+_FINISHED_QUIC_FLOW.quic = _FINISHED_QUIC
 _RETRY_RANDOM: Final = b"\xcf\x21\xad\x74"  # how the random of a HelloRetryRequest begins (RFC 8446 4.1.3)
 _KEY_SHARE: Final = b"\0\x33"
 
@@ -279,8 +282,7 @@ class Dissector:
         if dialogue.handshake is not None and reader.version is not None:
             dialogue.handshake.quic_version = version_name(reader.version)
         if reader.done:
-            readers.quic = _FINISHED_QUIC
-            readers.quic_seen = []
+            dialogue.readers = _FINISHED_QUIC_FLOW
         return not reader.done
 
     def _take_quic(self, dialogue: Dialogue, readers: Readers, piece: Piece, hello: QuicHello) -> None:

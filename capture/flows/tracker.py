@@ -18,6 +18,8 @@ counted: a scan of a million addresses must not take the machine's memory."""
 EXPIRE_ABOVE: Final = 1 << 16
 """Only with more flows than this are silent ones looked for, by the median time of a batch: one packet with a wild
 time must not end the others' flows."""
+GENTLE: Final = 1 << 18
+"""From so many slots on the table grows by half, not to its double."""
 POOL_BLOCKS: Final = 4096
 FRAGMENT_ENTRIES: Final = 1 << 14
 
@@ -111,7 +113,12 @@ class FlowTracker:
                 table._expire(now, self.flows, len(self.flows), self._finished, self.counters)
             yield self._step(at, stop)
             if full and len(self.flows) < MAX_SLOTS:
-                self._grow(2 * len(self.flows))
+                self._grow(
+                    min(
+                        MAX_SLOTS,
+                        len(self.flows) * 2 if len(self.flows) < GENTLE else len(self.flows) * 3 // 2,
+                    )
+                )
             at = stop
 
     def _step(self, start: int, stop: int) -> Step:
