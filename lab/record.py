@@ -1,6 +1,6 @@
 """Record the lab: build the network, start servers, record both vantages, run the plan, write the truth.
 
-    /tmp/labvenv/bin/python -m lab.record --out tests/captures --name harbour-xmpp-turn-h3
+    .labvenv/bin/python -m lab.record --out tests/captures --name harbour-xmpp-turn-h3
 
 Needs root, ip netns, dumpcap, prosody, coturn, unbound and ethtool; see README.md.
 """
