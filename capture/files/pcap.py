@@ -197,9 +197,5 @@ class PcapWalk(Walk):
                 self.note_gap(start, reason)
                 return True
             else:
-                lost = window.base + window.end - start
-                self.findings.damage.add(
-                    kinds.ABSURD_LENGTH, f"{reason}; reading stopped, {lost} bytes not read",
-                    offset=start, frame=self.next_frame, count=lost,
-                )  # fmt: skip
+                self.note_stop(start, reason)
                 return False

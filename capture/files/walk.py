@@ -50,6 +50,14 @@ class Walk:
         left = self.window.left
         self.note(kinds.CUT, f"the file ends inside {what}: {left} of {need} bytes are there", left)
 
+    def note_stop(self, start: int, reason: str) -> None:
+        """Nothing believable follows the damage at `start`: the rest of the file is not read."""
+        lost = self.window.base + self.window.end - start
+        self.findings.damage.add(
+            kinds.ABSURD_LENGTH, f"{reason}; reading stopped, {lost} bytes not read",
+            offset=start, frame=self.next_frame, count=lost,
+        )  # fmt: skip
+
     def note_gap(self, start: int, reason: str) -> None:
         """Bytes from stream offset `start` up to where the window stands now were skipped."""
         count = self.window.offset - start
