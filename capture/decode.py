@@ -92,11 +92,11 @@ class Decoding:
         self._scope = scope
         self._tracker = FlowTracker()
         self._media = MediaTracker(self._tracker.seed)
-        self._names = NameBook()
+        self._names = NameBook(self._tracker.seed, lambda columns: evidence.add_columns("names", columns))
         self._ledger = Ledger()
         self._hosts = HostBook(self._ledger, lambda row: evidence.add("hosts", row))
         self._conversations = Conversations(self._tracker, evidence, self._names, self._ledger, self._hosts)
-        self._labeller = Labeller(rules, self._conversations, evidence)
+        self._labeller = Labeller(rules, self._conversations, evidence, self._tracker.seed)
         self._held: list[LabelledFlows] = []
         self._packets = 0
         self._truncated = 0
@@ -200,7 +200,7 @@ class Decoding:
             self._evidence.add("media_streams", stream)
         if not len(finished):
             return
-        shared = shared_sockets(finished, self._tracker.flows["protocol"][finished], self._conversations)
+        shared = shared_sockets(finished, self._tracker.flows, self._conversations)
         for slots, held in ((finished[~shared], False), (finished[shared], True)):
             ordered = slots[np.argsort(self._tracker.flows["flow_no"][slots], kind="stable")]
             for start in range(0, len(ordered), FLOWS_AT_ONCE):
@@ -234,13 +234,14 @@ class Decoding:
         evidence, tracker, ledger = self._evidence, self._tracker, self._ledger
         for fact in self._hosts.rows():
             evidence.add("hosts", fact)
-        for row in self._names.rows():
-            evidence.add("names", row)
+        evidence.add_columns("names", self._names.columns())
         for known in sorted({(one.ip, one.name) for one in reader.resolved_names}):
             evidence.add("names", (*known, None, None, "nrb", None, None))
         self._write_reader(reader)
         if tracker.ended_early:
             ledger.note("flow-table-full", "flows ended early to bound memory", count=tracker.ended_early)
+        if self._names.lost:
+            ledger.note("name-table-full", "names left out to bound memory", count=self._names.lost)
         for lost, text in (
             (self._media.ended_early, "media streams ended early to bound memory"),
             (self._media.forgotten, "packets that may begin a media stream, forgotten to bound memory"),

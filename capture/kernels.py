@@ -39,7 +39,12 @@ MODULES: Final = (
     "wirecover.capture.flows.media_stream",
     "wirecover.capture.flows.media",
     "wirecover.capture.flows.texts",
+    "wirecover.capture.flows.strings",
+    "wirecover.capture.flows.names",
     "wirecover.capture.flows.datagrams",
+    "wirecover.capture.flows.known",
+    "wirecover.capture.flows.judgements",
+    "wirecover.capture.flows.labels",
 )
 """Modules with kernels. Each has a `warm()` that calls its kernels with the types they are used with."""
 

@@ -182,6 +182,11 @@ class RuleSet:
             else:
                 _append(self._exact, (kind, value), row)
 
+    @property
+    def bounds(self) -> list[int]:
+        """The times at which other rules begin to hold, in order."""
+        return self._bounds
+
     def era(self, at_ns: int) -> int:
         """Number of the span of time within which the same rules hold."""
         return bisect_right(self._bounds, at_ns)

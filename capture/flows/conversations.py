@@ -1,9 +1,10 @@
 """A step's hellos and candidate bytes -> dialogues: what is known of each flow alive.
 
-Everything is shown in packet order. What the kernels have read (hellos by their shape, regular DNS and STUN
-messages) costs no parser and, for DNS, no dialogue.
+Everything is shown in packet order. What the kernels can read (hellos by their shape, regular DNS and STUN messages)
+becomes a KNOWN row; a dialogue begins with the first piece of a flow that only a parser can read.
 """
 
+import struct
 from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any, Final
@@ -12,16 +13,31 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wirecover.capture.evidence import EvidenceWriter
-from wirecover.capture.flows.datagrams import ADDRESSES, DNS, FIRST, STUN, DatagramReader
+from wirecover.capture.flows.datagrams import DNS, STUN, DatagramReader
 from wirecover.capture.flows.dialogue import Dialogue
 from wirecover.capture.flows.dissector import PACKET_FIELDS, Dissector, PacketFacts, Piece
-from wirecover.capture.flows.endpoints import address_text
 from wirecover.capture.flows.handshake import Handshake
 from wirecover.capture.flows.hosts import HostBook
+from wirecover.capture.flows.known import (
+    DONE,
+    HELLO_AT,
+    KNOWN,
+    LEFT,
+    MAX_BITS,
+    NO_SHAPES,
+    NO_STRINGS,
+    OF_STUN,
+    OF_TLS,
+    ROOM,
+    SERVICES,
+    SHAPE,
+    converse,
+    new_talk,
+)
 from wirecover.capture.flows.ledger import Ledger
 from wirecover.capture.flows.names import NameBook
 from wirecover.capture.flows.shapes import ShapeBook, plain_name
-from wirecover.capture.flows.state import IS_UDP, OTHER, POOLED, SERVICE_DNS
+from wirecover.capture.flows.state import IS_UDP, OTHER, POOLED
 from wirecover.capture.flows.tracker import FlowTracker, Step
 from wirecover.capture.protocols import Malformed
 from wirecover.capture.protocols.services import CLEARTEXT
@@ -42,112 +58,167 @@ _HELLO_FIELDS: Final = (
 _PIECE_FIELDS: Final = ("slot", "at", "length", "half", "flags", "packet")
 STUN_BYTES: Final = 40
 """Of a STUN message so much is kept for the byte patterns: they tell it from others by its first bytes."""
-_NO_NAMES: Final[tuple[tuple[str, int], ...]] = ()
-_ADDRESS_TYPES: Final = (1, 28)
 _QUIET: Final = CLEARTEXT | {"dns"}
 
 
 class Conversations:
-    """The dialogues of one capture's flows, by slot."""
+    """What is known of one capture's flows, by slot."""
 
     def __init__(
         self, tracker: FlowTracker, evidence: EvidenceWriter, names: NameBook, ledger: Ledger, hosts: HostBook
     ) -> None:
         self._tracker = tracker
         self._evidence = evidence
-        self._names = names
+        self.names = names
         self._ledger = ledger
-        self._shapes = ShapeBook()
-        self.dissector = Dissector(evidence, names, ledger, self._shapes, hosts)
+        self.shapes = ShapeBook()
+        self.dissector = Dissector(evidence, names, ledger, self.shapes, hosts)
         self._datagrams = DatagramReader()
         self._dialogues: dict[int, Dialogue] = {}
-        self._names_of_dns: dict[int, tuple[tuple[str, int], ...]] = {}
-        """Slot -> dns_names, of the few flows without a dialogue that have any."""
+        self._known: NDArray[Any] = np.zeros(0, KNOWN)
+        self._talk = new_talk(self.shapes.clients.shapes, self.shapes.servers.shapes)
 
     def get(self, slot: int) -> Dialogue | None:
-        """What is known of a flow."""
+        """What parsers know of a flow."""
         return self._dialogues.get(slot)
 
-    def pop(self, slot: int) -> Dialogue | None:
-        """What was known of a flow that is over."""
-        return self._dialogues.pop(slot, None)
+    def pop(self, slot: int) -> Dialogue:
+        """What parsers knew of a spoken flow that is over."""
+        return self._dialogues.pop(slot)
 
-    def pop_names(self, slot: int) -> tuple[tuple[str, int], ...]:
-        """The `dns_names` of a flow that has no dialogue."""
-        return self._names_of_dns.pop(slot, _NO_NAMES)
+    def known(self, slots: NDArray[np.int32]) -> NDArray[Any]:
+        """The KNOWN rows of these slots: a copy."""
+        self._fit()
+        return self._known[slots]
+
+    def attributes(self, low: int, high: int) -> frozenset[int]:
+        """The STUN attributes of a KNOWN row's bits."""
+        bits = low | high << 64
+        numbers = self._talk.attribute_of
+        return frozenset(int(numbers[bit]) for bit in range(MAX_BITS) if bits >> bit & 1)
 
     # ---- one step ----------------------------------------------------------------------------------------
 
     def read(self, rows: NDArray[Any], buffer: NDArray[np.uint8], step: Step) -> None:
-        """Show the step's hellos and candidate bytes to the parsers, in packet order."""
-        candidates = step.candidates
+        """Take note of the step's hellos and candidate bytes, in packet order."""
+        candidates, hellos = step.candidates, step.hellos
         status = self._datagrams.read(rows, buffer, candidates, self._tracker.flows)
-        shown = np.flatnonzero(status != DNS)
-        hellos, hello_packets = _tuples(step.hellos, _HELLO_FIELDS), _packets(rows, step.hellos["packet"])
-        flow_numbers = self._tracker.flows["flow_no"]
-        hello_flows = iter(flow_numbers[step.hellos["slot"]].tolist())
-        pieces = candidates[shown]
-        plain, copied = memoryview(buffer), memoryview(step.copies)  # type: ignore[arg-type]
-        stun = self._stun_facts()
-        answers = self._answers(status)
-        waiting = next(hellos, None)
-        for (slot, at, length, half, flags, number), packet, what, message, flow_no in zip(
-            _tuples(pieces, _PIECE_FIELDS), _packets(rows, pieces["packet"]), status[shown].tolist(),
-            self._datagrams.found.message[shown].tolist(), flow_numbers[pieces["slot"]].tolist(), strict=True,
-        ):  # fmt: skip
-            while waiting is not None and waiting[-1] <= number:
-                self._take_hello(waiting, next(hello_packets), next(hello_flows), plain)
-                waiting = next(hellos, None)
-            if what & DNS:
-                self._take_dns(slot, flow_no, packet, what, answers, message)
+        self._fit()
+        if len(self._talk.left) < len(candidates) + len(hellos):
+            self._talk = self._talk._replace(left=np.zeros(len(candidates) + len(hellos), np.int32))
+        cursor = self._talk.cursor
+        cursor[: LEFT + 1] = 0
+        shown, pieces = 0, _Pieces(rows, buffer, step, status, self._datagrams.found.message, self._tracker.flows)
+        while True:
+            why = converse(
+                self._talk, rows, buffer, candidates, hellos, self._datagrams.found, self._tracker.flows,
+                self._known, self.names.arrays,
+            )  # fmt: skip
+            if why == SHAPE:
+                self._meet(hellos[cursor[HELLO_AT]], pieces.plain)
+            elif why == ROOM:
+                self._make_room()
+            else:
+                self._show(pieces, self._talk.left[shown : cursor[LEFT]])
+                shown = int(cursor[LEFT])
+                if why == DONE:
+                    break
+        self._write_datagrams(rows, candidates, status)
+
+    def _fit(self) -> None:
+        """A KNOWN row for every slot of the flow table."""
+        missing = len(self._tracker.flows) - len(self._known)
+        if missing:
+            rows = np.zeros(missing, KNOWN)
+            rows["flow_no"] = -1
+            self._known = np.concatenate([self._known, rows])
+
+    def _meet(self, hello: Any, buffer: memoryview) -> None:
+        body = buffer[hello["at"] : hello["at"] + hello["length"]]
+        if not self.shapes.meet((int(hello["first"]), int(hello["second"])), bool(hello["server"]), body):
+            self._talk.cursor[NO_SHAPES] = 1
+
+    def _make_room(self) -> None:
+        held = np.where(self._known["flow_no"] == self._tracker.flows["flow_no"], self._known["names"], 0)
+        if not self.names.make_room(held):
+            self._talk.cursor[NO_STRINGS] = 1
+        self._known["names"] = held
+
+    def _show(self, pieces: "_Pieces", left: NDArray[np.int32]) -> None:
+        """Show what only parsers can read to them."""
+        if not len(left):
+            return
+        hellos, shown = pieces.hellos(-1 - left[left < 0]), pieces.candidates(left[left >= 0])
+        stun = self._stun_facts() if np.any(pieces.status[left[left >= 0]] == STUN) else ()
+        for code in left.tolist():
+            if code < 0:
+                self._take_hello(*next(hellos), pieces.plain)
                 continue
-            dialogue = self._dialogues.get(slot) or self._open(slot, packet, flow_no)
+            (slot, at, length, half, flags, _), packet, what, message, flow_no = next(shown)
+            dialogue = self._dialogues.get(slot) or self._open(slot, flow_no)
             if what == STUN:
-                self._take_stun(dialogue, stun, message, half, packet, plain, at, length)
+                self._take_stun(dialogue, stun, message, half, packet, pieces.plain, at, length)
                 continue
-            if dialogue.deaf and flags & IS_UDP and plain[at + 4 : at + 8] != MAGIC_COOKIE:
+            if dialogue.deaf and flags & IS_UDP and pieces.plain[at + 4 : at + 8] != MAGIC_COOKIE:
                 continue
             piece = Piece(half, flags, packet)
-            data = bytes((copied if flags & POOLED else plain)[at : at + length])
+            data = bytes((pieces.copied if flags & POOLED else pieces.plain)[at : at + length])
             if flags & IS_UDP:
                 self._read_udp(dialogue, piece, data)
             else:
                 self._read_tcp(dialogue, piece, data)
-        while waiting is not None:
-            self._take_hello(waiting, next(hello_packets), next(hello_flows), plain)
-            waiting = next(hellos, None)
-        self._write_datagrams(rows, candidates, status)
 
-    def _open(self, slot: int, packet: PacketFacts, flow_no: int) -> Dialogue:
-        """The dialogue of a flow that has its first bytes for the parsers in `packet`."""
+    def _open(self, slot: int, flow_no: int) -> Dialogue:
+        """The dialogue of a flow that parsers have to read from here on: it begins with what kernels know."""
+        known = self._known[slot]
         dialogue = self._dialogues[slot] = Dialogue(slot, flow_no)
-        if (
-            _may_be_dns(packet) and self._tracker.flows[slot]["service"] == SERVICE_DNS
-        ):  # its first messages needed no parser
-            dialogue.service = "dns"
-            dialogue.dns_names = self.pop_names(slot)
-        elif self._names.any_learnt and (names := self._asked(packet)):
-            dialogue.dns_names = names
+        if known["names"]:
+            dialogue.dns_names = self.names.names_at(int(known["names"]))
+        if not known["service"]:
+            return dialogue
+        dialogue.service = SERVICES[known["service"]]
+        if known["service"] == OF_TLS:
+            dialogue.handshake = self._handshake(known)
+            dialogue.client_half = int(known["client_half"]) if known["client_half"] >= 0 else None
+        elif known["service"] == OF_STUN:
+            self._restore_stun(dialogue, known)
         return dialogue
 
-    def _asked(self, packet: PacketFacts) -> tuple[tuple[str, int], ...]:
-        """What one end of a packet had learnt from DNS of the other."""
-        _, _, version, source_hi, source_lo, target_hi, target_lo, *_ = packet
-        source, target = (
-            address_text(version, source_hi, source_lo),
-            address_text(version, target_hi, target_lo),
+    def _handshake(self, known: Any) -> Handshake:
+        handshake = Handshake("tcp")
+        if known["client_frame"]:
+            handshake.take_client(
+                self.shapes.clients.facts[known["client"]], self._text(known["sni"]),
+                int(known["client_frame"]), int(known["client_ts"]),
+            )  # fmt: skip
+        if known["server_frame"]:
+            facts = self.shapes.servers.facts[known["server"]]
+            assert facts is not None
+            handshake.take_server(facts, int(known["server_frame"]), int(known["server_ts"]))
+        return handshake
+
+    def _text(self, number: int) -> str | None:
+        return self.names.text(number) if number >= 0 else None
+
+    def _restore_stun(self, dialogue: Dialogue, known: Any) -> None:
+        dialogue.stun_username, dialogue.stun_realm, dialogue.stun_software = (
+            self._text(known[field]) for field in ("username", "realm", "software")
         )
-        return self._names.asked(source, target) or self._names.asked(target, source)
+        dialogue.stun_attributes = self.attributes(int(known["low_bits"]), int(known["high_bits"]))
+        for i in range(known["first_count"]):
+            length = int(known["first_length"][i])
+            head = struct.pack("!HH", known["first_kind"][i], max(0, length - 20)) + MAGIC_COOKIE
+            dialogue.note_payload(int(known["first_half"]) >> i & 1, length, head, stun=True)
 
     # ---- what kernels have read --------------------------------------------------------------------------
 
     def _take_hello(
         self, hello: tuple[Any, ...], packet: PacketFacts, flow_no: int, buffer: memoryview
     ) -> None:
-        """A regular hello: the parser reads the first of each shape only."""
+        """A regular hello of a spoken flow, or an odd one: the parser reads the first of each shape only."""
         slot, half, server, at, length, sni_at, sni_length, first, second, _ = hello
         frame, ts = packet[0], packet[1]
-        dialogue = self._dialogues.get(slot) or self._open(slot, packet, flow_no)
+        dialogue = self._dialogues.get(slot) or self._open(slot, flow_no)
         handshake = dialogue.handshake
         if handshake is None:
             handshake = dialogue.handshake = Handshake("tcp")
@@ -155,10 +226,10 @@ class Conversations:
         try:
             if server:
                 handshake.take_server(
-                    self._shapes.server((first, second), buffer[at : at + length]), frame, ts
+                    self.shapes.server((first, second), buffer[at : at + length]), frame, ts
                 )
                 return
-            facts = self._shapes.client((first, second), buffer[at : at + length])
+            facts = self.shapes.client((first, second), buffer[at : at + length])
         except Malformed as problem:
             self._ledger.note("malformed-tls", problem.reason, frame)
             return
@@ -167,43 +238,6 @@ class Conversations:
         dialogue.client_half = half
         for oddity in facts.problems:
             self._ledger.note("odd-tls", oddity, frame)
-
-    def _answers(self, status: NDArray[np.uint8]) -> "_Answers | None":
-        """The addresses among the step's DNS answers, if there are any."""
-        if not np.any(status & ADDRESSES):
-            return None
-        found, count = self._datagrams.found, int(self._datagrams.found.counts[1])
-        return _Answers(
-            self._datagrams.dns_names().to_pylist(), found.dns_code[: found.counts[0], 4:6].tolist(),
-            found.answer_type[:count].tolist(), self._datagrams.answer_data().to_pylist(),
-        )  # fmt: skip
-
-    def _take_dns(
-        self,
-        slot: int,
-        flow_no: int,
-        packet: PacketFacts,
-        what: int,
-        answers: "_Answers | None",
-        message: int,
-    ) -> None:
-        """The first message of a flow, or one with addresses: who learns which name for which address."""
-        if what & FIRST and self._names.any_learnt:
-            version, at = (
-                packet[2],
-                5 if packet[8] == 53 else 3,
-            )  # most resolvers' own addresses nobody asks for
-            if self._names.is_learnt(address_text(version, packet[at], packet[at + 1])) and (
-                names := self._asked(packet)
-            ):
-                self._names_of_dns[slot] = names
-        if what & ADDRESSES and answers is not None:
-            frame, ts, version, _, _, target_hi, target_lo, *_ = packet
-            client, name = address_text(version, target_hi, target_lo), answers.names[message].lower()
-            count, first = answers.spans[message]
-            for row in range(first, first + count):
-                if answers.types[row] in _ADDRESS_TYPES:
-                    self.dissector.learn_address(flow_no, frame, ts, client, name, answers.data[row])
 
     def _stun_facts(self) -> tuple[list[Any], ...]:
         """Username, realm, software of each STUN message of the step, and the numbers of its attributes."""
@@ -274,15 +308,6 @@ class Conversations:
             self._tracker.flows["quiet"][dialogue.slot] = 1
 
 
-class _Answers:
-    """What the step's DNS messages tell of addresses."""
-
-    __slots__ = ("data", "names", "spans", "types")
-
-    def __init__(self, names: list[str], spans: list[list[int]], types: list[int], data: list[str]) -> None:
-        self.names, self.spans, self.types, self.data = names, spans, types, data
-
-
 _sets: dict[bytes, frozenset[int]] = {}
 
 
@@ -296,10 +321,6 @@ def _attribute_set(numbers: bytes) -> frozenset[int]:
     return found
 
 
-def _may_be_dns(packet: PacketFacts) -> bool:
-    return packet[7] == 53 or packet[8] == 53
-
-
 def _tuples(rows: NDArray[Any], names: tuple[str, ...]) -> Iterator[tuple[Any, ...]]:
     """The named fields of each row as a tuple of Python values: one conversion a column, none a row."""
     return zip(*(rows[name].tolist() for name in names), strict=True)
@@ -308,3 +329,31 @@ def _tuples(rows: NDArray[Any], names: tuple[str, ...]) -> Iterator[tuple[Any, .
 def _packets(rows: NDArray[Any], numbers: NDArray[np.int32]) -> Iterator[PacketFacts]:
     """What pieces have to know of these packets."""
     return _tuples(rows[numbers], PACKET_FIELDS)
+
+
+class _Pieces:
+    """A step's hellos and candidates, put into Python values when they are shown."""
+
+    def __init__(
+        self, rows: NDArray[Any], buffer: NDArray[np.uint8], step: Step, status: NDArray[np.uint8],
+        message: NDArray[np.int32], flows: NDArray[Any],
+    ) -> None:  # fmt: skip
+        self._rows, self._step, self._message, self._flows = rows, step, message, flows
+        self.status = status
+        self.plain, self.copied = memoryview(buffer), memoryview(step.copies)  # type: ignore[arg-type]
+
+    def hellos(self, numbers: NDArray[np.int32]) -> Iterator[tuple[Any, ...]]:
+        """Fields, packet and flow number of each hello."""
+        hellos = self._step.hellos[numbers]
+        return zip(
+            _tuples(hellos, _HELLO_FIELDS), _packets(self._rows, hellos["packet"]),
+            self._flows["flow_no"][hellos["slot"]].tolist(), strict=True,
+        )  # fmt: skip
+
+    def candidates(self, numbers: NDArray[np.int32]) -> Iterator[tuple[Any, ...]]:
+        """Fields, packet, status, message and flow number of each candidate."""
+        pieces = self._step.candidates[numbers]
+        return zip(
+            _tuples(pieces, _PIECE_FIELDS), _packets(self._rows, pieces["packet"]), self.status[numbers].tolist(),
+            self._message[numbers].tolist(), self._flows["flow_no"][pieces["slot"]].tolist(), strict=True,
+        )  # fmt: skip

@@ -66,6 +66,9 @@ class Found(NamedTuple):
     answer_message: Any
     answer_type: Any
     answer_ttl: Any
+    answer_hi: Any
+    answer_lo: Any
+    """The two halves of an A or AAAA record's address."""
     answer_name: Text
     answer_data: Text
     stun_packet: Any
@@ -157,7 +160,9 @@ def _dns_answer(buffer: Any, start: int, at: int, end: int, found: Any, row: int
     if kind == _A:
         if end - at != 4:
             return False
-        put = put_ip4(out, put, (_u16(buffer, at) << 16) | _u16(buffer, at + 2))
+        address = (_u16(buffer, at) << 16) | _u16(buffer, at + 2)
+        found.answer_hi[row], found.answer_lo[row] = np.uint64(0), np.uint64(address)
+        put = put_ip4(out, put, address)
     elif kind == _AAAA:
         if end - at != 16:
             return False
@@ -167,6 +172,7 @@ def _dns_answer(buffer: Any, start: int, at: int, end: int, found: Any, row: int
             low = (low << np.uint64(8)) | np.uint64(buffer[at + 8 + i])
         if high == np.uint64(0):  # some of these are written with a dotted end
             return False
+        found.answer_hi[row], found.answer_lo[row] = high, low
         put = put_ip6(out, put, high, low)
     elif kind == _CNAME or kind == _NS or kind == _PTR:
         after, put = _dns_name(buffer, start, at, end, out, put)
@@ -416,7 +422,7 @@ class DatagramReader:
             np.zeros(rows, np.uint8), np.zeros(rows, np.int32), np.zeros(4, np.int64),
             np.zeros(rows, np.int32), np.zeros((rows, 6), np.int64), _text_column(rows, 48 * rows),
             np.zeros(answers, np.int32), np.zeros(answers, np.int32), np.zeros(answers, np.int64),
-            _text_column(answers, 64 * rows), _text_column(answers, 64 * rows),
+            np.zeros(answers, np.uint64), np.zeros(answers, np.uint64), _text_column(answers, 64 * rows), _text_column(answers, 64 * rows),
             np.zeros(rows, np.int32), np.zeros((rows, 4), np.int64), np.zeros(attributes, np.int32),
             *(_text_column(rows, 24 * rows) for _ in range(8)),
         )  # fmt: skip

@@ -429,13 +429,6 @@ class Dissector:
         if message.is_response:
             self._learn(dialogue, piece, message, asked)
 
-    def learn_address(self, flow_no: int, frame: int, ts: int, client: str, name: str, ip: str) -> None:
-        """A DNS answer told `client` that `name` (lower case) is at `ip`."""
-        row = self._names.note(ip, name, "dns", flow_no, frame, ts)
-        if row is not None:
-            self._evidence.add("names", row)
-        self._names.learn(client, ip, name, frame)
-
     def _learn(self, dialogue: Dialogue, piece: Piece, message: DnsMessage, asked: str | None) -> None:
         """Addresses in an answer are known by the name asked for, whatever aliases lie between (RFC 1034 3.6.2)."""
         source = dialogue.service if dialogue.service in ("mdns", "llmnr") else "dns"
@@ -448,9 +441,7 @@ class Dissector:
             self._names.learn(piece.receiver[0], ip, name.lower(), piece.frame)
 
     def _name(self, ip: str, name: str, source: str, dialogue: Dialogue, piece: Piece) -> None:
-        row = self._names.note(ip, name.lower(), source, dialogue.flow_no, piece.frame, piece.ts)
-        if row is not None:
-            self._evidence.add("names", row)
+        self._names.note(ip, name.lower(), source, dialogue.flow_no, piece.frame, piece.ts)
 
     def _read_stun(self, dialogue: Dialogue, piece: Piece, data: bytes) -> None:
         try:
@@ -485,9 +476,7 @@ class Dissector:
     def name_server(self, handshake: Handshake, flow_no: int, server: str, ts: int) -> None:
         """The server name a client asked for is a name of the address that answered."""
         if handshake.sni and handshake.client_frame is not None:
-            row = self._names.note(server, handshake.sni.lower(), "sni", flow_no, handshake.client_frame, ts)
-            if row is not None:
-                self._evidence.add("names", row)
+            self._names.note(server, handshake.sni.lower(), "sni", flow_no, handshake.client_frame, ts)
 
     def _note(self, kind: str, problem: Malformed, piece: Piece) -> None:
         self._ledger.note(kind, problem.reason, piece.frame)

@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from wirecover.capture.protocols.ja3 import ja3, ja3s
 from wirecover.capture.protocols.ja4 import ja4
@@ -151,6 +153,37 @@ def handshake_columns(flow_no: Sequence[int], handshakes: Sequence[Handshake]) -
     ]
 
 
+def known_handshakes(
+    flow_no: NDArray[np.int64], known: NDArray[Any], clients: Sequence[ClientFacts | None],
+    servers: Sequence[ServerFacts | None], names: pa.Array,
+) -> list[pa.Array]:  # fmt: skip
+    """The same of KNOWN rows: TLS over TCP. `names` are their server names."""
+    client, client_at = np.unique(known["client"], return_inverse=True)
+    server, server_at = np.unique(known["server"], return_inverse=True)
+
+    def taken(facts: Sequence[Any], numbers: Any, at: Any, name: str) -> pa.Array:
+        field = _FIELDS.get(name, name)
+        values = [None if number < 0 else getattr(facts[number], field) for number in numbers.tolist()]
+        return pa.array(values, TLS_HANDSHAKES.field(name).type).take(pa.array(at))
+
+    asked, answered = known["client_frame"] != 0, known["server_frame"] != 0
+    size = len(known)
+    columns: dict[str, pa.Array] = {
+        "flow_no": pa.array(flow_no), "carrier": pa.repeat("tcp", size), "sni": names,
+        "hello_retry": pa.array(np.zeros(size, np.bool_), mask=~answered),
+        **{name: pa.array(known[name], mask=~asked) for name in ("client_frame", "client_ts")},
+        **{name: pa.array(known[name], mask=~answered) for name in ("server_frame", "server_ts")},
+        **{name: taken(clients, client, client_at, name) for name in _OF_CLIENT},
+        **{name: taken(servers, server, server_at, name) for name in _OF_SERVER},
+    }  # fmt: skip
+    return [
+        columns[field.name] if field.name in columns else pa.nulls(size, field.type) for field in TLS_HANDSHAKES
+    ]
+
+
+_OF_CLIENT: Final = ("alpn_offered", "client_version", "ja3", "ja4", "ech")
+_OF_SERVER: Final = ("alpn_selected", "version", "cipher", "ja3s", "resumed")
+_FIELDS: Final = {"alpn_offered": "alpn", "client_version": "version", "alpn_selected": "alpn"}
 _Facts = TypeVar("_Facts", ClientFacts, ServerFacts)
 
 

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from wirecover.capture.flows.strings import sip_hash
 from wirecover.capture.kernels import kernel
 
 HELLO: Final = np.dtype(
@@ -271,49 +272,9 @@ def shape_server_hello(buffer: Any, at: int, end: int, shape: Any) -> int:
 
 
 @kernel
-def _rotated(value: Any, count: int) -> Any:
-    return (value << np.uint64(count)) | (value >> np.uint64(64 - count))
-
-
-@kernel
-def _sip_round(a: Any, b: Any, c: Any, d: Any) -> tuple[Any, Any, Any, Any]:
-    a += b
-    b = _rotated(b, 13) ^ a
-    a = _rotated(a, 32)
-    c += d
-    d = _rotated(d, 16) ^ c
-    a += d
-    d = _rotated(d, 21) ^ a
-    c += b
-    b = _rotated(b, 17) ^ c
-    c = _rotated(c, 32)
-    return a, b, c, d
-
-
-@kernel
 def hash_shape(shape: Any, size: int, seed: int, half: int) -> Any:
-    """One 64-bit half of the shape's keyed hash: SipHash-2-4 (Aumasson, Bernstein 2012), each half under its own key.
+    """One 64-bit half of the shape's keyed hash, each half under its own key.
 
     A shape decides what is said of a hello, so nobody who does not know `seed` may be able to make two that collide.
     """
-    key = np.uint64(seed)
-    other = ~key ^ (np.uint64(half + 1) * np.uint64(0x9E3779B97F4A7C15))
-    a, b = key ^ np.uint64(0x736F6D6570736575), other ^ np.uint64(0x646F72616E646F6D)
-    c, d = key ^ np.uint64(0x6C7967656E657261), other ^ np.uint64(0x7465646279746573)
-    at = 0
-    while at <= size:  # the last word holds what is left and the length; there is always one
-        word = np.uint64(0)
-        left = min(8, size - at)
-        for i in range(left):
-            word |= np.uint64(shape[at + i]) << np.uint64(8 * i)
-        if left < 8:
-            word |= np.uint64(size & 0xFF) << np.uint64(56)
-        d ^= word
-        a, b, c, d = _sip_round(a, b, c, d)
-        a, b, c, d = _sip_round(a, b, c, d)
-        a ^= word
-        at += 8
-    c ^= np.uint64(0xFF)
-    for _ in range(4):
-        a, b, c, d = _sip_round(a, b, c, d)
-    return a ^ b ^ c ^ d
+    return sip_hash(shape, 0, size, seed, half)

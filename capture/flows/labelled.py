@@ -1,27 +1,40 @@
-"""Finished flows with their service and application, ready to be written."""
+"""Finished flows with their services and labels, on the way into rows of `flows` and `app_evidence`."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
 
 from wirecover.capture.apps.matcher import Label
 from wirecover.capture.apps.sockets import SocketFlow
 from wirecover.capture.evidence import EvidenceWriter
+from wirecover.capture.flows.judgements import Judgements
 from wirecover.capture.flows.rows import FlowRows
 from wirecover.capture.flows.texts import addresses
+from wirecover.capture.tables import APP_EVIDENCE
 
 
 @dataclass(slots=True)
 class LabelledFlows:
-    """One service and one label (or None) for each of `rows`, in their order."""
+    """A service and a label, or none, for each of `rows`, in their order."""
 
     rows: FlowRows
-    services: list[str | None] = field(default_factory=list)
-    labels: list[Label | None] = field(default_factory=list)
+    services: pa.Array
+    numbers: NDArray[np.int32]
+    """Which judgement holds for each flow; -1 for none, or where `own` has the label."""
+    judged: Judgements
+    frames: NDArray[np.int64]
+    """A row a flow: the frames that the stand-ins of a judgement mean (see `judgements`)."""
+    own: dict[int, Label] = field(default_factory=dict)
+    """Labels of flows (by their place in `rows`) that no judgement was remembered for."""
 
-    def add(self, service: str | None, label: Label | None) -> None:
-        """What is known of the next flow."""
-        self.services.append(service)
-        self.labels.append(label)
+    def label(self, i: int) -> Label | None:
+        """The label of one flow."""
+        number = int(self.numbers[i])
+        return self.own.get(i) if number < 0 else self.judged.label(number, self.frames[i].tolist())
 
     def socket_flows(self) -> Iterator[SocketFlow]:
         """The flows as `sockets.labels_by_socket` wants them."""
@@ -39,23 +52,47 @@ class LabelledFlows:
         for i, (flow_no, first_ts, last_ts, frame) in enumerate(times):
             yield SocketFlow(
                 flow_no, clients[i], client_ports[i], servers[i], server_ports[i], first_ts,
-                last_ts, frame, self.labels[i], may_inherit=True,
+                last_ts, frame, self.label(i), may_inherit=True,
             )  # fmt: skip
 
     def inherit(self, labels: Mapping[int, Label]) -> None:
         """Take over labels, by flow number, for flows that have none."""
         for i, flow_no in enumerate(self.rows.state["flow_no"].tolist()):
-            if self.labels[i] is None:
-                self.labels[i] = labels.get(flow_no)
+            if flow_no in labels and self.label(i) is None:
+                self.own[i] = labels[flow_no]
+                self.numbers[i] = -1
 
     def write(self, evidence: EvidenceWriter) -> None:
         """Rows of `flows`, and a row of `app_evidence` for each reason."""
-        for flow_no, label in zip(self.rows.state["flow_no"].tolist(), self.labels, strict=True):
-            for why in label.evidence if label else ():
-                evidence.add(
-                    "app_evidence",
-                    (flow_no, why.app, why.rule_id, why.kind, why.value, why.frame, why.confidence),
-                )
-        apps = [label.app if label else None for label in self.labels]
-        confidences = [label.confidence if label else None for label in self.labels]
-        evidence.add_columns("flows", self.rows.columns(self.services, apps, confidences))
+        flow_no = self.rows.state["flow_no"]
+        reasons = self.judged.reasons(self.numbers, flow_no, self.frames)
+        own = [
+            (int(flow_no[i]), why.app, why.rule_id, why.kind, why.value, why.frame, why.confidence)
+            for i, label in sorted(self.own.items())
+            for why in label.evidence
+        ]
+        if own:
+            columns: list[Any] = [list(column) for column in zip(*own, strict=True)]
+            more = pa.Table.from_arrays(
+                [pa.array(values, kind.type) for values, kind in zip(columns, APP_EVIDENCE, strict=True)],
+                schema=APP_EVIDENCE,
+            )
+            reasons = by_flow([reasons, more])
+        evidence.add_columns("app_evidence", [column.combine_chunks() for column in reasons.columns])
+        evidence.add_columns("flows", self.rows.columns(self.services, *self._apps()))
+
+    def _apps(self) -> tuple[pa.Array, pa.Array]:
+        """Application and confidence of each flow."""
+        apps, confidences = self.judged.apps(self.numbers)
+        if not self.own:
+            return apps, confidences
+        names, sure = apps.to_pylist(), confidences.to_pylist()
+        for i, label in self.own.items():
+            names[i], sure[i] = label.app, label.confidence
+        return pa.array(names, pa.string()), pa.array(sure, pa.int16())
+
+
+def by_flow(tables: list[pa.Table]) -> pa.Table:
+    """These tables as one, in the order of flow_no; rows of one flow keep theirs."""
+    whole = pa.concat_tables(tables)
+    return whole.take(pa.array(np.argsort(whole["flow_no"].to_numpy(), kind="stable")))

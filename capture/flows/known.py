@@ -1,0 +1,279 @@
+"""What kernels learn of each flow, and the one loop over a step's hellos and candidate bytes that learns it.
+
+Most flows are regular from end to end: their hellos have a shape that was seen before, their DNS and STUN messages
+need no escaping. Of such a flow nothing but a `KNOWN` row is kept, beside its row of the flow table. The first piece
+of a flow that only a parser can read makes it a spoken one: that piece and all later ones go to the parsers, in packet
+order, and its KNOWN row is what the flow's dialogue begins with.
+"""
+
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+
+from wirecover.capture.flows.datagrams import ADDRESSES, DNS, FIRST, STUN, DatagramReader
+from wirecover.capture.flows.hellos import HELLO
+from wirecover.capture.flows.names import NameBook, asked, learn, note
+from wirecover.capture.flows.shapes import ShapeTable, find_shape
+from wirecover.capture.flows.state import CANDIDATE, FLOW
+from wirecover.capture.flows.strings import intern
+from wirecover.capture.kernels import kernel
+from wirecover.capture.packets.record import PACKET
+
+FIRST_STUN: Final = 8
+"""STUN messages at the start of a flow whose type and length are kept: as many as byte patterns look at."""
+KNOWN: Final = np.dtype(
+    [
+        ("flow_no", "i8"), ("client_frame", "i8"), ("client_ts", "i8"), ("server_frame", "i8"), ("server_ts", "i8"),
+        ("names", "i8"), ("low_bits", "u8"), ("high_bits", "u8"),
+        ("sni", "i4"), ("client", "i4"), ("server", "i4"), ("username", "i4"), ("realm", "i4"), ("software", "i4"),
+        ("first_kind", "u2", FIRST_STUN), ("first_length", "u2", FIRST_STUN), ("first_half", "u1"), ("first_count", "u1"),
+        ("service", "u1"), ("spoken", "u1"), ("client_half", "i1"),
+    ]
+)  # fmt: skip
+"""Of the flow `flow_no` (another number: nothing is known of the flow in this slot). Frames are 0, numbers of
+strings and shapes -1 where there are none. names: its place in `NameBook` lists. low_bits, high_bits: which STUN
+attributes were seen, by the bits of `Talk.bit_of`. first_kind, first_length: type and datagram length of the first
+STUN messages, bit k of first_half: which half sent message k. spoken: there is a dialogue."""
+
+# KNOWN.service
+NOTHING: Final = 0
+OF_DNS: Final = 1
+OF_STUN: Final = 2
+OF_TLS: Final = 3
+SERVICES: Final = (None, "dns", "stun", "tls")
+
+MAX_BITS: Final = 128
+"""Different STUN attributes; a message with yet another one goes to the parser."""
+_DNS_SOURCE: Final = 0
+
+
+class Talk(NamedTuple):
+    """The state of the loop besides flows and names."""
+
+    left: Any
+    """What the parsers have to read, in packet order: k for candidate k, -1 - k for hello k."""
+    cursor: Any
+    """Next candidate, next hello, how many in `left`, no more strings may be kept, no more shapes may be kept."""
+    bit_of: Any
+    """int16 for each STUN attribute number: its bit, -1 while it has none."""
+    attribute_of: Any
+    """The number of each bit; the last place counts the bits in use."""
+    clients: Any
+    servers: Any
+
+
+CANDIDATE_AT, HELLO_AT, LEFT, NO_STRINGS, NO_SHAPES = range(5)
+
+# why `converse` came back
+DONE, SHOW, SHAPE, ROOM = range(4)
+"""SHOW: the last one in `left` may teach names and has to be read before the loop goes on. SHAPE: the hello at the
+cursor has a shape never seen. ROOM: a table is full."""
+
+
+@kernel
+def _begin(known: Any, flow_no: int) -> None:
+    known.flow_no = flow_no
+    known.client_frame = known.client_ts = known.server_frame = known.server_ts = known.names = 0
+    known.low_bits = known.high_bits = np.uint64(0)
+    known.sni = known.client = known.server = known.username = known.realm = known.software = -1
+    known.first_half = known.first_count = known.service = known.spoken = 0
+    known.client_half = -1
+
+
+@kernel
+def _names_of(names: Any, packet: Any) -> int:
+    """What one end of a packet had learnt from DNS of the other; see `asked`."""
+    version = packet.ip_version
+    at = asked(names, version, packet.src_hi, packet.src_lo, packet.dst_hi, packet.dst_lo)
+    if at:
+        return at
+    return asked(names, version, packet.dst_hi, packet.dst_lo, packet.src_hi, packet.src_lo)
+
+
+@kernel
+def _open(known: Any, flow: Any, names: Any, packet: Any) -> bool:
+    """Make the KNOWN row that of this flow, if it is another's; False without room."""
+    if known.flow_no != flow.flow_no:
+        at = _names_of(names, packet)
+        if at < 0:
+            return False
+        _begin(known, flow.flow_no)
+        known.names = at
+    return True
+
+
+@kernel
+def _teach(talk: Any, names: Any, found: Any, message: int, packet: Any, flow_no: int) -> bool:
+    """The addresses in a DNS response are known by the name asked for; False without room."""
+    name = intern(
+        names.strings, found.dns_name.arena, np.int64(found.dns_name.offsets[message]),
+        np.int64(found.dns_name.offsets[message + 1]), True,
+    )  # fmt: skip
+    if name < 0:
+        if not talk.cursor[3]:
+            return False
+        names.counts[4] += 1
+        return True
+    code = found.dns_code[message]
+    for row in range(code[5], code[5] + code[4]):
+        kind = found.answer_type[row]
+        if kind != 1 and kind != 28:
+            continue
+        version = 4 if kind == 1 else 6
+        hi, lo = found.answer_hi[row], found.answer_lo[row]
+        if not note(names, version, hi, lo, name, _DNS_SOURCE, flow_no, packet.frame, packet.ts):
+            return False
+        if version == packet.ip_version and not learn(
+            names, version, packet.dst_hi, packet.dst_lo, hi, lo, name, packet.frame
+        ):
+            return False
+    return True
+
+
+@kernel
+def _kept_text(talk: Any, names: Any, text: Any, message: int, before: int) -> int:
+    """The number of a STUN text, if none was kept before; -1: still none; -2: no room."""
+    if before >= 0 or not text.present[message]:
+        return before
+    start, end = np.int64(text.offsets[message]), np.int64(text.offsets[message + 1])
+    if start == end:
+        return before
+    number = intern(names.strings, text.arena, start, end, False)
+    return number if number >= 0 else -2
+
+
+@kernel
+def _take_stun(talk: Any, known: Any, names: Any, found: Any, message: int, packet: Any, kind: int, half: int) -> int:
+    """Keep what a STUN message says: 1; 0: only the parser can; -1: no room."""
+    start = found.stun_code[message - 1, 3] if message else 0
+    low, high = known.low_bits, known.high_bits
+    for i in range(start, found.stun_code[message, 3]):
+        number = found.stun_attributes[i]
+        bit = np.int64(talk.bit_of[number])
+        if bit < 0:
+            bit = np.int64(talk.attribute_of[MAX_BITS])
+            if bit >= MAX_BITS:
+                return 0
+            talk.bit_of[number] = bit
+            talk.attribute_of[bit] = number
+            talk.attribute_of[MAX_BITS] += 1
+        if bit < 64:
+            low |= np.uint64(1) << np.uint64(bit)
+        else:
+            high |= np.uint64(1) << np.uint64(bit - 64)
+    username = _kept_text(talk, names, found.stun_username, message, np.int64(known.username))
+    realm = _kept_text(talk, names, found.stun_realm, message, np.int64(known.realm))
+    software = _kept_text(talk, names, found.stun_software, message, np.int64(known.software))
+    if username < -1 or realm < -1 or software < -1:
+        return 0 if talk.cursor[3] else -1
+    known.low_bits, known.high_bits = low, high
+    known.username, known.realm, known.software = username, realm, software
+    known.service = OF_STUN
+    count = np.int64(known.first_count)
+    if count < FIRST_STUN:
+        known.first_kind[count], known.first_length[count] = kind, packet.payload_bytes
+        known.first_half |= half << count
+        known.first_count += 1
+    return 1
+
+
+@kernel
+def _take_hello(talk: Any, known: Any, names: Any, hello: Any, packet: Any, buffer: Any) -> int:
+    """Keep what a hello says: 1; 0: only the parser can; -1: no room; -2: its shape was never seen."""
+    shape = find_shape(talk.servers if hello.server else talk.clients, hello.first, hello.second)
+    if shape < 0:
+        return 0 if talk.cursor[4] else -2
+    if not (talk.servers if hello.server else talk.clients).plain[shape]:
+        return 0
+    if hello.server:
+        if known.server < 0:
+            known.server, known.server_frame, known.server_ts = shape, packet.frame, packet.ts
+    else:
+        if known.client_frame == 0:
+            name = -1
+            if hello.sni_length:
+                name = intern(names.strings, buffer, hello.sni_at, hello.sni_at + hello.sni_length, False)
+                if name < 0:
+                    return 0 if talk.cursor[3] else -1
+            known.sni, known.client = name, shape
+            known.client_frame, known.client_ts = packet.frame, packet.ts
+        known.client_half = hello.half
+    known.service = OF_TLS
+    return 1
+
+
+@kernel
+def converse(
+    talk: Any, rows: Any, buffer: Any, candidates: Any, hellos: Any, found: Any, flows: Any, knowns: Any, names: Any
+) -> int:
+    """Go on with a step's hellos and candidates, in packet order, from the cursor; why it came back."""
+    cursor = talk.cursor
+    while True:
+        at, hello_at = cursor[0], cursor[1]
+        if hello_at < len(hellos) and (
+            at >= len(candidates) or hellos[hello_at].packet <= candidates[at].packet
+        ):
+            hello = hellos[hello_at]
+            packet, flow, known = rows[hello.packet], flows[hello.slot], knowns[hello.slot]
+            if not _open(known, flow, names, packet):
+                return ROOM
+            told = 0
+            if not known.spoken:
+                told = _take_hello(talk, known, names, hello, packet, buffer)
+                if told < 0:
+                    return ROOM if told == -1 else SHAPE
+            if told == 0:
+                known.spoken = 1
+                talk.left[cursor[2]] = -1 - hello_at
+                cursor[2] += 1
+            cursor[1] += 1
+            continue
+        if at >= len(candidates):
+            return DONE
+        one = candidates[at]
+        packet, flow, known = rows[one.packet], flows[one.slot], knowns[one.slot]
+        status = found.status[at]
+        if not _open(known, flow, names, packet):
+            return ROOM
+        if status & DNS:
+            if status & FIRST:
+                known.service = OF_DNS
+            if status & ADDRESSES and not _teach(talk, names, found, found.message[at], packet, flow.flow_no):
+                return ROOM
+            cursor[0] += 1
+            continue
+        told = 0
+        if status == STUN and not known.spoken:
+            kind = (np.int64(buffer[one.at]) << 8) | np.int64(buffer[one.at + 1])
+            told = _take_stun(talk, known, names, found, found.message[at], packet, kind, np.int64(one.half))
+            if told < 0:
+                return ROOM
+        cursor[0] += 1
+        if told == 0:
+            known.spoken = 1
+            talk.left[cursor[2]] = at
+            cursor[2] += 1
+            if (
+                packet.src_port == 53 or packet.dst_port == 53 or packet.src_port == 5353
+                or packet.dst_port == 5353 or packet.src_port == 5355 or packet.dst_port == 5355
+            ):  # fmt: skip
+                return SHOW
+
+
+
+
+def new_talk(clients: Any, servers: Any) -> Talk:
+    """The loop's state for a new capture, with the shapes of `shapes.ShapeTable`."""
+    return Talk(
+        np.zeros(1 << 10, np.int32), np.zeros(5, np.int64), np.full(1 << 16, -1, np.int16),
+        np.zeros(MAX_BITS + 1, np.int32), clients, servers,
+    )  # fmt: skip
+
+
+def warm() -> None:
+    """Compile the kernels of this module by conversing about nothing."""
+    book: ShapeTable[Any] = ShapeTable()
+    converse(
+        new_talk(book.shapes, book.shapes), np.zeros(1, PACKET), np.zeros(64, np.uint8), np.zeros(0, CANDIDATE),
+        np.zeros(0, HELLO), DatagramReader(1).found, np.zeros(1, FLOW), np.zeros(1, KNOWN), NameBook().arrays,
+    )  # fmt: skip
