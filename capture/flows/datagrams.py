@@ -1,7 +1,7 @@
 """DNS and STUN datagrams on the packet path: the regular ones are read by a kernel, into columns.
 
 A regular message is one whose every length fits and whose texts need no escaping: nearly all there are. Anything
-else (other record types among the answers, odd names, IPv6 in STUN, unknown methods) is left to the parsers of
+else (rare record types among the answers, odd names, IPv6 in STUN, unknown methods) is left to the parsers of
 `protocols`, which alone decide what an irregular message is; for a regular one both give the same rows, and tests
 hold them against each other.
 """
@@ -13,7 +13,16 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from wirecover.capture.flows.state import CANDIDATE, FLOW, IS_UDP, NOT_NAMED, POOLED, SERVICE_DNS
-from wirecover.capture.flows.texts import named, put_endpoint, put_hex, put_ip4, put_ip6, text_array
+from wirecover.capture.flows.texts import (
+    named,
+    put_base64,
+    put_endpoint,
+    put_hex,
+    put_ip4,
+    put_ip6,
+    put_number,
+    text_array,
+)
 from wirecover.capture.kernels import kernel
 from wirecover.capture.packets.record import PACKET
 from wirecover.capture.registries.dns_types import rcode_name, type_name
@@ -34,7 +43,15 @@ _NAME_ROOM: Final = 264
 _MAX_POINTERS: Final = 16
 _MESSAGE_ROOM: Final = 2048
 """Free bytes of an arena, at least, for a message to be taken."""
-_A, _NS, _CNAME, _PTR, _AAAA, _OPT = 1, 2, 5, 12, 28, 41
+_A, _NS, _CNAME, _PTR, _MX, _TXT, _AAAA, _SRV, _OPT, _SVCB, _HTTPS = 1, 2, 5, 12, 15, 16, 28, 33, 41, 64, 65
+
+
+def _word(text: bytes) -> NDArray[np.uint8]:
+    return np.frombuffer(text, np.uint8).copy()
+
+
+_ALPN_WORD, _NO_DEFAULT_WORD, _PORT_WORD = _word(b'alpn="'), _word(b"no-default-alpn"), _word(b"port=")
+_IP4_WORD, _ECH_WORD, _IP6_WORD = _word(b"ipv4hint="), _word(b'ech="'), _word(b"ipv6hint=")
 
 _plain = np.zeros(256, np.bool_)
 _plain[0x21:0x7F] = True
@@ -88,6 +105,14 @@ class Found(NamedTuple):
 @kernel
 def _u16(buffer: Any, at: int) -> int:
     return (np.int64(buffer[at]) << 8) | np.int64(buffer[at + 1])
+
+
+@kernel
+def _u64(buffer: Any, at: int) -> Any:
+    value = np.uint64(0)
+    for i in range(8):
+        value = (value << np.uint64(8)) | np.uint64(buffer[at + i])
+    return value
 
 
 @kernel
@@ -163,25 +188,149 @@ def _dns_answer(buffer: Any, start: int, at: int, end: int, found: Any, row: int
         address = (_u16(buffer, at) << 16) | _u16(buffer, at + 2)
         found.answer_hi[row], found.answer_lo[row] = np.uint64(0), np.uint64(address)
         put = put_ip4(out, put, address)
+        at = end
     elif kind == _AAAA:
         if end - at != 16:
             return False
-        high, low = np.uint64(0), np.uint64(0)
-        for i in range(8):
-            high = (high << np.uint64(8)) | np.uint64(buffer[at + i])
-            low = (low << np.uint64(8)) | np.uint64(buffer[at + 8 + i])
+        high, low = _u64(buffer, at), _u64(buffer, at + 8)
         if high == np.uint64(0):  # some of these are written with a dotted end
             return False
         found.answer_hi[row], found.answer_lo[row] = high, low
         put = put_ip6(out, put, high, low)
+        at = end
     elif kind == _CNAME or kind == _NS or kind == _PTR:
-        after, put = _dns_name(buffer, start, at, end, out, put)
-        if after != end:
-            return False
+        at, put = _dns_name(buffer, start, at, end, out, put)
+    elif kind == _SRV or kind == _MX:
+        for _ in range(3 if kind == _SRV else 1):
+            if at + 2 > end:
+                return False
+            put = put_number(out, put, _u16(buffer, at))
+            out[put] = 32
+            put += 1
+            at += 2
+        at, put = _dns_name(buffer, start, at, end, out, put)
+    elif kind == _HTTPS or kind == _SVCB:
+        at, put = _dns_service(buffer, start, at, end, out, put)
+    elif kind == _TXT:
+        at, put = _dns_strings(buffer, at, end, out, put)
     else:
+        return False
+    if at != end:
         return False
     _end_text(found.answer_data, row, put)
     return True
+
+
+@kernel
+def _put_word(out: Any, put: int, word: Any) -> int:
+    for byte in word:
+        out[put] = byte
+        put += 1
+    return put
+
+
+@kernel
+def _dns_strings(buffer: Any, at: int, end: int, out: Any, put: int) -> tuple[int, int]:
+    """Character-strings (RFC 1035 3.3.14) between quotes; -1 if one needs escaping."""
+    if at >= end:
+        return -1, 0
+    begin = at
+    while at < end:
+        size = np.int64(buffer[at])
+        if at + 1 + size > end:
+            return -1, 0
+        if at > begin:
+            out[put] = 32
+            put += 1
+        out[put] = 34
+        put += 1
+        for i in range(at + 1, at + 1 + size):
+            if buffer[i] < 0x20 or buffer[i] > 0x7E or buffer[i] == 0x22 or buffer[i] == 0x5C:
+                return -1, 0
+            out[put] = buffer[i]
+            put += 1
+        out[put] = 34
+        put += 1
+        at += 1 + size
+    return at, put
+
+
+@kernel
+def _dns_service(buffer: Any, start: int, at: int, end: int, out: Any, put: int) -> tuple[int, int]:
+    """A service binding (RFC 9460 2.2) with the usual parameters; -1 if it has others, or any is out of order."""
+    if at + 2 > end:
+        return -1, 0
+    put = put_number(out, put, _u16(buffer, at))
+    out[put] = 32
+    at, put = _dns_name(buffer, start, at + 2, end, out, put + 1)
+    last = -1
+    while 0 <= at < end:
+        if at + 4 > end:
+            return -1, 0
+        key, size = _u16(buffer, at), _u16(buffer, at + 2)
+        at += 4
+        if key <= last or at + size > end:
+            return -1, 0
+        last = key
+        out[put] = 32
+        put = _dns_parameter(buffer, key, at, at + size, out, put + 1)
+        if put < 0:
+            return -1, 0
+        at += size
+    return at, put
+
+
+@kernel
+def _dns_parameter(buffer: Any, key: int, at: int, end: int, out: Any, put: int) -> int:
+    """One service parameter as `key=value`; -1 if it is irregular."""
+    size = end - at
+    if key == 1:
+        put = _put_word(out, put, _ALPN_WORD)
+        begin = at
+        while at < end:
+            length = np.int64(buffer[at])
+            if length == 0 or at + 1 + length > end:
+                return -1
+            if at > begin:
+                out[put] = 44
+                put += 1
+            for i in range(at + 1, at + 1 + length):
+                byte = buffer[i]
+                if byte < 0x20 or byte > 0x7E or byte == 0x22 or byte == 0x5C or byte == 0x2C:
+                    return -1
+                out[put] = byte
+                put += 1
+            at += 1 + length
+        out[put] = 34
+        return put + 1
+    if key == 2 and size == 0:
+        return _put_word(out, put, _NO_DEFAULT_WORD)
+    if key == 3 and size == 2:
+        return put_number(out, _put_word(out, put, _PORT_WORD), _u16(buffer, at))
+    if key == 4 and size and not size & 3:
+        put = _put_word(out, put, _IP4_WORD)
+        for i in range(at, end, 4):
+            if i > at:
+                out[put] = 44
+                put += 1
+            put = put_ip4(out, put, (_u16(buffer, i) << 16) | _u16(buffer, i + 2))
+        return put
+    if key == 5:
+        put = put_base64(out, _put_word(out, put, _ECH_WORD), buffer, at, end)
+        out[put] = 34
+        return put + 1
+    if key == 6 and size and not size & 15:
+        put = _put_word(out, put, _IP6_WORD)
+        for i in range(at, end, 16):
+            if i > at:
+                out[put] = 44
+                put += 1
+            high, low = _u64(buffer, i), _u64(buffer, i + 8)
+            if high == np.uint64(0):
+                return -1
+            put = put_ip6(out, put, high, low)
+        return put
+    return -1
 
 
 @kernel
@@ -197,7 +346,7 @@ def _take_dns(buffer: Any, start: int, length: int, found: Any) -> int:
     if answers > MAX_ANSWERS or answer + answers > len(found.answer_type):
         return LEFT
     for text, row in ((found.dns_name, message), (found.answer_name, answer), (found.answer_data, answer)):
-        if len(text.arena) - text.offsets[row] < _MESSAGE_ROOM + _NAME_ROOM * (answers + 2):
+        if len(text.arena) - text.offsets[row] < _MESSAGE_ROOM + _NAME_ROOM * (answers + 2) + 4 * length:
             return LEFT
     end = start + length
     at, put = _dns_name(

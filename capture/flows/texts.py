@@ -45,6 +45,23 @@ def put_hex(out: Any, at: int, buffer: Any, start: int, end: int) -> int:
 
 
 @kernel
+def put_base64(out: Any, at: int, buffer: Any, start: int, end: int) -> int:
+    """The bytes in [start, end) in base64 (RFC 4648 4), padded."""
+    while start < end:
+        left = min(3, end - start)
+        three = np.int64(buffer[start]) << 16
+        if left > 1:
+            three |= np.int64(buffer[start + 1]) << 8
+        if left > 2:
+            three |= np.int64(buffer[start + 2])
+        for k in range(4):
+            out[at + k] = _BASE64[(three >> (18 - 6 * k)) & 63] if k <= left else 61
+        at += 4
+        start += 3
+    return at
+
+
+@kernel
 def put_ip4(out: Any, at: int, low: Any) -> int:
     """Dotted decimal of an IPv4 address."""
     value = np.int64(low)
