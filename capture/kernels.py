@@ -42,6 +42,7 @@ MODULES: Final = (
     "wirecover.capture.flows.strings",
     "wirecover.capture.flows.names",
     "wirecover.capture.flows.datagrams",
+    "wirecover.capture.flows.flights",
     "wirecover.capture.flows.known",
     "wirecover.capture.flows.judgements",
     "wirecover.capture.flows.labels",

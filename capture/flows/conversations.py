@@ -16,10 +16,15 @@ from wirecover.capture.evidence import EvidenceWriter
 from wirecover.capture.flows.datagrams import DNS, STUN, DatagramReader
 from wirecover.capture.flows.dialogue import Dialogue
 from wirecover.capture.flows.dissector import PACKET_FIELDS, Dissector, PacketFacts, Piece
-from wirecover.capture.flows.handshake import Handshake
+from wirecover.capture.flows.flights import MAX_CHAIN_NAMES, NO_CHAINS, FlightDeck
+from wirecover.capture.flows.handshake import Chain, Handshake
 from wirecover.capture.flows.hosts import HostBook
 from wirecover.capture.flows.known import (
+    CANDIDATE_AT,
+    CHAIN,
     DONE,
+    FLIGHT_CODE,
+    FLIGHT_SHAPE,
     HELLO_AT,
     KNOWN,
     LEFT,
@@ -37,7 +42,7 @@ from wirecover.capture.flows.known import (
 from wirecover.capture.flows.ledger import Ledger
 from wirecover.capture.flows.names import NameBook
 from wirecover.capture.flows.shapes import ShapeBook, plain_name
-from wirecover.capture.flows.state import IS_UDP, OTHER, POOLED
+from wirecover.capture.flows.state import IS_TLS, IS_UDP, OTHER, POOLED, TLS_START
 from wirecover.capture.flows.tracker import FlowTracker, Step
 from wirecover.capture.protocols import Malformed
 from wirecover.capture.protocols.services import CLEARTEXT
@@ -76,7 +81,8 @@ class Conversations:
         self._datagrams = DatagramReader()
         self._dialogues: dict[int, Dialogue] = {}
         self._known: NDArray[Any] = np.zeros(0, KNOWN)
-        self._talk = new_talk(self.shapes.clients.shapes, self.shapes.servers.shapes)
+        self._deck = FlightDeck(tracker.seed)
+        self._talk = new_talk(self.shapes.clients.shapes, self.shapes.servers.shapes, self._deck.flights)
 
     def get(self, slot: int) -> Dialogue | None:
         """What parsers know of a flow."""
@@ -91,6 +97,16 @@ class Conversations:
         self._fit()
         return self._known[slots]
 
+    def release(self, known: NDArray[Any]) -> None:
+        """Flows with these KNOWN rows are over: what was gathered of their flights is not needed any more."""
+        self._deck.close(known["flight"][known["flight"] >= 0])
+
+    def chain(self, number: int) -> Chain:
+        """The certificates of a KNOWN row's chain."""
+        chain = self._deck.chains[number]
+        assert chain is not None, "kernels leave it to the parsers"
+        return chain
+
     def attributes(self, low: int, high: int) -> frozenset[int]:
         """The STUN attributes of a KNOWN row's bits."""
         bits = low | high << 64
@@ -104,25 +120,30 @@ class Conversations:
         candidates, hellos = step.candidates, step.hellos
         status = self._datagrams.read(rows, buffer, candidates, self._tracker.flows)
         self._fit()
-        if len(self._talk.left) < len(candidates) + len(hellos):
-            self._talk = self._talk._replace(left=np.zeros(len(candidates) + len(hellos), np.int32))
+        if len(self._talk.left) < 2 * (len(candidates) + len(hellos)):
+            self._talk = self._talk._replace(left=np.zeros(2 * (len(candidates) + len(hellos)), np.int32))
         cursor = self._talk.cursor
         cursor[: LEFT + 1] = 0
         shown, pieces = 0, _Pieces(rows, buffer, step, status, self._datagrams.found.message, self._tracker.flows)
         while True:
             why = converse(
-                self._talk, rows, buffer, candidates, hellos, self._datagrams.found, self._tracker.flows,
-                self._known, self.names.arrays,
+                self._talk, rows, buffer, step.copies, candidates, hellos, self._datagrams.found,
+                self._tracker.flows, self._tracker.halves, self._known, self.names.arrays,
             )  # fmt: skip
             if why == SHAPE:
                 self._meet(hellos[cursor[HELLO_AT]], pieces.plain)
             elif why == ROOM:
                 self._make_room()
+            elif why == FLIGHT_SHAPE:
+                self._meet_server(int(self._known["flight"][candidates["slot"][cursor[CANDIDATE_AT]]]))
             else:
                 self._show(pieces, self._talk.left[shown : cursor[LEFT]])
                 shown = int(cursor[LEFT])
                 if why == DONE:
                     break
+                if why == CHAIN:
+                    one = candidates[cursor[CANDIDATE_AT]]
+                    self._meet_chain(int(one["slot"]), int(rows["frame"][one["packet"]]))
         self._write_datagrams(rows, candidates, status)
 
     def _fit(self) -> None:
@@ -138,6 +159,26 @@ class Conversations:
         if not self.shapes.meet((int(hello["first"]), int(hello["second"])), bool(hello["server"]), body):
             self._talk.cursor[NO_SHAPES] = 1
 
+    def _meet_server(self, block: int) -> None:
+        body = self._deck.message(block)
+        if not self.shapes.meet(self._deck.shape_hash(body), True, memoryview(body)):
+            self._talk.flights.count[NO_CHAINS] = 1
+
+    def _meet_chain(self, slot: int, frame: int) -> None:
+        """A chain of certificates that kernels do not know."""
+        known = self._known[slot]
+        body = self._deck.message(int(known["flight"]))
+        chain: Chain | None = None
+        try:
+            found = self.dissector.chain(body, int(known["flow_no"]), frame)
+        except Malformed:
+            found = ()  # its flow is told so, each time, by the parser
+        if found and len(found[0].host_names) <= MAX_CHAIN_NAMES:
+            chain = Chain(tuple([(one.sha1, one.sha256) for one in found]), found[0].host_names)
+        numbers = [self.names.number(name.lower()) for name in chain.names] if chain else []
+        self._deck.meet(body, chain if min(numbers, default=0) >= 0 else None, numbers)
+        self._talk = self._talk._replace(flights=self._deck.flights)
+
     def _make_room(self) -> None:
         held = np.where(self._known["flow_no"] == self._tracker.flows["flow_no"], self._known["names"], 0)
         if not self.names.make_room(held):
@@ -148,11 +189,15 @@ class Conversations:
         """Show what only parsers can read to them."""
         if not len(left):
             return
-        hellos, shown = pieces.hellos(-1 - left[left < 0]), pieces.candidates(left[left >= 0])
-        stun = self._stun_facts() if np.any(pieces.status[left[left >= 0]] == STUN) else ()
+        candidates = left[(left >= 0) & (left < FLIGHT_CODE)]
+        hellos, shown = pieces.hellos(-1 - left[left < 0]), pieces.candidates(candidates)
+        stun = self._stun_facts() if np.any(pieces.status[candidates] == STUN) else ()
         for code in left.tolist():
             if code < 0:
                 self._take_hello(*next(hellos), pieces.plain)
+                continue
+            if code >= FLIGHT_CODE:
+                self._show_flight(code - FLIGHT_CODE)
                 continue
             (slot, at, length, half, flags, _), packet, what, message, flow_no = next(shown)
             dialogue = self._dialogues.get(slot) or self._open(slot, flow_no)
@@ -168,6 +213,23 @@ class Conversations:
             else:
                 self._read_tcp(dialogue, piece, data)
 
+    def _show_flight(self, block: int) -> None:
+        """Show the parsers what was gathered of a server's flight."""
+        row = self._deck.flights.rows[block]
+        slot, half = int(row["slot"]), int(row["half"])
+        flow = self._tracker.flows[slot]
+        dialogue = self._dialogues.get(slot) or self._open(slot, int(flow["flow_no"]))
+        low, high = ([int(flow[f"{end}_{part}"]) for part in ("hi", "lo", "port")] for end in ("low", "high"))
+        source, target = (high, low) if half else (low, high)
+        flags = IS_TLS | TLS_START
+        for data, frame, ts in self._deck.pieces(block):
+            facts = (
+                frame, ts, int(flow["ip_version"]), source[0], source[1], target[0], target[1], source[2], target[2],
+                len(data),
+            )  # fmt: skip
+            self._read_tcp(dialogue, Piece(half, flags, facts), data)
+            flags = IS_TLS
+
     def _open(self, slot: int, flow_no: int) -> Dialogue:
         """The dialogue of a flow that parsers have to read from here on: it begins with what kernels know."""
         known = self._known[slot]
@@ -179,6 +241,7 @@ class Conversations:
         dialogue.service = SERVICES[known["service"]]
         if known["service"] == OF_TLS:
             dialogue.handshake = self._handshake(known)
+            dialogue.certificate_names = self.chain(int(known["chain"])).names if known["chain"] >= 0 else ()
             dialogue.client_half = int(known["client_half"]) if known["client_half"] >= 0 else None
         elif known["service"] == OF_STUN:
             self._restore_stun(dialogue, known)
@@ -195,6 +258,11 @@ class Conversations:
             facts = self.shapes.servers.facts[known["server"]]
             assert facts is not None
             handshake.take_server(facts, int(known["server_frame"]), int(known["server_ts"]))
+        if known["chain"] >= 0:
+            handshake.certificates = self.chain(int(known["chain"])).digests
+            handshake.certificate_frame = int(known["certificate_frame"])
+        if known["abbreviated"] >= 0:
+            handshake.abbreviated = bool(known["abbreviated"])
         return handshake
 
     def _text(self, number: int) -> str | None:

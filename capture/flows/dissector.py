@@ -347,6 +347,16 @@ class Dissector:
             self._note("malformed-tls" if carrier == "tcp" else "malformed-dtls", problem, piece)
 
     def _take_certificates(self, dialogue: Dialogue, handshake: Handshake, piece: Piece, body: bytes) -> None:
+        chain = self.chain(body, dialogue.flow_no, piece.frame)
+        if chain and not handshake.certificates and dialogue.client_half != piece.half:
+            handshake.certificates = tuple((one.sha1, one.sha256) for one in chain)
+            handshake.certificate_frame = piece.frame
+            dialogue.certificate_names = chain[0].host_names
+            for name in chain[0].host_names:
+                self._name(piece.sender[0], name, "certificate", dialogue, piece)
+
+    def chain(self, body: bytes, flow_no: int, frame: int) -> tuple[Certificate, ...]:
+        """The certificates of a Certificate message; those not seen before are written. Raises Malformed."""
         chain = self._chains.get(body)
         if chain is None:
             chain = tuple([self._certificate(der) for der in parse_certificate_message(body)])
@@ -354,13 +364,8 @@ class Dissector:
                 self._chains.clear()
             self._chains[body] = chain
             for certificate in chain:
-                self._write_certificate(dialogue, certificate, piece)
-        if chain and not handshake.certificates and dialogue.client_half != piece.half:
-            handshake.certificates = tuple((one.sha1, one.sha256) for one in chain)
-            handshake.certificate_frame = piece.frame
-            dialogue.certificate_names = chain[0].host_names
-            for name in chain[0].host_names:
-                self._name(piece.sender[0], name, "certificate", dialogue, piece)
+                self._write_certificate(certificate, flow_no, frame)
+        return chain
 
     def _server_facts(self, body: bytes) -> ServerFacts:
         """Facts of a ServerHello; parsed once for all that differ in random and session id only.
@@ -386,16 +391,16 @@ class Dissector:
             found = self._certificates[der] = parse_certificate(der)
         return found
 
-    def _write_certificate(self, dialogue: Dialogue, one: Certificate, piece: Piece) -> None:
+    def _write_certificate(self, one: Certificate, flow_no: int, frame: int) -> None:
         if one.sha256 in self._certificates_written:
             return
         self._certificates_written.add(one.sha256)
         for problem in one.problems:
-            self._ledger.note("odd-certificate", problem, piece.frame)
+            self._ledger.note("odd-certificate", problem, frame)
         self._evidence.add(
             "certificates",
             (one.sha256, one.sha1, one.subject, one.issuer, one.serial, one.not_before, one.not_after, one.san,
-             one.public_key_type, one.public_key_bits, one.self_signed, dialogue.flow_no, piece.frame),
+             one.public_key_type, one.public_key_bits, one.self_signed, flow_no, frame),
         )  # fmt: skip
 
     def _read_dns(self, dialogue: Dialogue, piece: Piece, data: bytes) -> None:

@@ -1,11 +1,12 @@
 """One TLS, DTLS or QUIC handshake, gathered from both directions into a row of `tls_handshakes`."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from wirecover.capture.protocols.ja3 import ja3, ja3s
@@ -56,6 +57,16 @@ class ServerFacts:
             hello.alpn, version_name(hello.version), cipher_name(hello.cipher), ja3s(hello), hello.is_hello_retry,
             resumed(None, hello), hello,
         )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """The certificates of one Certificate message."""
+
+    digests: tuple[tuple[str, str], ...]
+    """SHA-1 and SHA-256 of each, leaf first."""
+    names: tuple[str, ...]
+    """Host names of the leaf."""
 
 
 class Handshake:
@@ -155,9 +166,9 @@ def handshake_columns(flow_no: Sequence[int], handshakes: Sequence[Handshake]) -
 
 def known_handshakes(
     flow_no: NDArray[np.int64], known: NDArray[Any], clients: Sequence[ClientFacts | None],
-    servers: Sequence[ServerFacts | None], names: pa.Array,
+    servers: Sequence[ServerFacts | None], names: pa.Array, chain_of: Callable[[int], Chain],
 ) -> list[pa.Array]:  # fmt: skip
-    """The same of KNOWN rows: TLS over TCP. `names` are their server names."""
+    """The same of KNOWN rows: TLS over TCP. `names` are their server names, `chain_of` tells the certificates."""
     client, client_at = np.unique(known["client"], return_inverse=True)
     server, server_at = np.unique(known["server"], return_inverse=True)
 
@@ -166,6 +177,17 @@ def known_handshakes(
         values = [None if number < 0 else getattr(facts[number], field) for number in numbers.tolist()]
         return pa.array(values, TLS_HANDSHAKES.field(name).type).take(pa.array(at))
 
+    chain, chain_at = np.unique(known["chain"], return_inverse=True)
+    digests = [chain_of(number).digests if number >= 0 else () for number in chain.tolist()]
+
+    def certificates(which: int) -> pa.Array:
+        lists = [[one[which] for one in chain] or None for chain in digests]
+        return pa.array(lists, TLS_HANDSHAKES.field("certificate_sha1s").type).take(pa.array(chain_at))
+
+    # A server that sent certificates took up no session; up to TLS 1.2 one that went on without them did.
+    resumed = taken(servers, server, server_at, "resumed")
+    told = (known["chain"] >= 0) | (known["abbreviated"] >= 0)
+    abbreviated = pa.array((known["abbreviated"] == 1) & (known["chain"] < 0))
     asked, answered = known["client_frame"] != 0, known["server_frame"] != 0
     size = len(known)
     columns: dict[str, pa.Array] = {
@@ -175,6 +197,8 @@ def known_handshakes(
         **{name: pa.array(known[name], mask=~answered) for name in ("server_frame", "server_ts")},
         **{name: taken(clients, client, client_at, name) for name in _OF_CLIENT},
         **{name: taken(servers, server, server_at, name) for name in _OF_SERVER},
+        "resumed": pc.if_else(pa.array(told), abbreviated, resumed),
+        "certificate_sha1s": certificates(0), "certificate_sha256s": certificates(1),
     }  # fmt: skip
     return [
         columns[field.name] if field.name in columns else pa.nulls(size, field.type) for field in TLS_HANDSHAKES
@@ -182,7 +206,7 @@ def known_handshakes(
 
 
 _OF_CLIENT: Final = ("alpn_offered", "client_version", "ja3", "ja4", "ech")
-_OF_SERVER: Final = ("alpn_selected", "version", "cipher", "ja3s", "resumed")
+_OF_SERVER: Final = ("alpn_selected", "version", "cipher", "ja3s")
 _FIELDS: Final = {"alpn_offered": "alpn", "client_version": "version", "alpn_selected": "alpn"}
 _Facts = TypeVar("_Facts", ClientFacts, ServerFacts)
 

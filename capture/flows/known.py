@@ -11,10 +11,23 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from wirecover.capture.flows.datagrams import ADDRESSES, DNS, FIRST, STUN, DatagramReader
+from wirecover.capture.flows.flights import (
+    FOLLOWED,
+    LEAVE,
+    MAX_CHAIN_NAMES,
+    NEW_CHAIN,
+    NEW_SHAPE,
+    OVER,
+    FlightDeck,
+    begins_flight,
+    close_flight,
+    follow,
+    open_flight,
+)
 from wirecover.capture.flows.hellos import HELLO
 from wirecover.capture.flows.names import NameBook, asked, learn, note
 from wirecover.capture.flows.shapes import ShapeTable, find_shape
-from wirecover.capture.flows.state import CANDIDATE, FLOW
+from wirecover.capture.flows.state import AFTER_GAP, CANDIDATE, FLOW, HALF, IS_TLS, POOLED, TLS_START
 from wirecover.capture.flows.strings import intern
 from wirecover.capture.kernels import kernel
 from wirecover.capture.packets.record import PACKET
@@ -24,16 +37,21 @@ FIRST_STUN: Final = 8
 KNOWN: Final = np.dtype(
     [
         ("flow_no", "i8"), ("client_frame", "i8"), ("client_ts", "i8"), ("server_frame", "i8"), ("server_ts", "i8"),
-        ("names", "i8"), ("low_bits", "u8"), ("high_bits", "u8"),
+        ("certificate_frame", "i8"), ("names", "i8"), ("low_bits", "u8"), ("high_bits", "u8"),
         ("sni", "i4"), ("client", "i4"), ("server", "i4"), ("username", "i4"), ("realm", "i4"), ("software", "i4"),
+        ("chain", "i4"), ("flight", "i4"),
         ("first_kind", "u2", FIRST_STUN), ("first_length", "u2", FIRST_STUN), ("first_half", "u1"), ("first_count", "u1"),
-        ("service", "u1"), ("spoken", "u1"), ("client_half", "i1"),
+        ("service", "u1"), ("spoken", "u1"), ("client_half", "i1"), ("abbreviated", "i1"),
     ]
 )  # fmt: skip
 """Of the flow `flow_no` (another number: nothing is known of the flow in this slot). Frames are 0, numbers of
 strings and shapes -1 where there are none. names: its place in `NameBook` lists. low_bits, high_bits: which STUN
 attributes were seen, by the bits of `Talk.bit_of`. first_kind, first_length: type and datagram length of the first
-STUN messages, bit k of first_half: which half sent message k. spoken: there is a dialogue."""
+STUN messages, bit k of first_half: which half sent message k. spoken: there is a dialogue. chain: its
+number; flight: the block in which the server's flight is gathered, FLIGHT_OVER when it is read. abbreviated: 1 = up to
+TLS 1.2 the server went on without certificates, -1 = not known."""
+NO_FLIGHT: Final = -1
+FLIGHT_OVER: Final = -2
 
 # KNOWN.service
 NOTHING: Final = 0
@@ -44,14 +62,17 @@ SERVICES: Final = (None, "dns", "stun", "tls")
 
 MAX_BITS: Final = 128
 """Different STUN attributes; a message with yet another one goes to the parser."""
-_DNS_SOURCE: Final = 0
+_DNS_SOURCE, _CERTIFICATE_SOURCE = 0, 2
+GONE: Final = -1
+"""A flight is left to the parsers, and the piece at the cursor is in its block."""
 
 
 class Talk(NamedTuple):
     """The state of the loop besides flows and names."""
 
     left: Any
-    """What the parsers have to read, in packet order: k for candidate k, -1 - k for hello k."""
+    """What the parsers have to read, in packet order: k for candidate k, -1 - k for hello k, FLIGHT_CODE + k for the
+    flight in block k."""
     cursor: Any
     """Next candidate, next hello, how many in `left`, no more strings may be kept, no more shapes may be kept."""
     bit_of: Any
@@ -60,20 +81,25 @@ class Talk(NamedTuple):
     """The number of each bit; the last place counts the bits in use."""
     clients: Any
     servers: Any
+    flights: Any
 
 
+FLIGHT_CODE: Final = 1 << 30
 CANDIDATE_AT, HELLO_AT, LEFT, NO_STRINGS, NO_SHAPES = range(5)
 
 # why `converse` came back
-DONE, SHOW, SHAPE, ROOM = range(4)
+DONE, SHOW, SHAPE, ROOM, FLIGHT_SHAPE, CHAIN = range(6)
 """SHOW: the last one in `left` may teach names and has to be read before the loop goes on. SHAPE: the hello at the
-cursor has a shape never seen. ROOM: a table is full."""
+cursor has a shape never seen. ROOM: a table is full. FLIGHT_SHAPE, CHAIN: the flight of the candidate at the cursor came
+to a hello, or a chain, never seen."""
 
 
 @kernel
 def _begin(known: Any, flow_no: int) -> None:
     known.flow_no = flow_no
     known.client_frame = known.client_ts = known.server_frame = known.server_ts = known.names = 0
+    known.certificate_frame = 0
+    known.chain = known.flight = known.abbreviated = -1
     known.low_bits = known.high_bits = np.uint64(0)
     known.sni = known.client = known.server = known.username = known.realm = known.software = -1
     known.first_half = known.first_count = known.service = known.spoken = 0
@@ -203,9 +229,71 @@ def _take_hello(talk: Any, known: Any, names: Any, hello: Any, packet: Any, buff
 
 
 @kernel
-def converse(
-    talk: Any, rows: Any, buffer: Any, candidates: Any, hellos: Any, found: Any, flows: Any, knowns: Any, names: Any
+def _leave_flight(talk: Any, known: Any) -> None:
+    """Leave to the parsers what was gathered of a flight."""
+    known.spoken = 1
+    talk.left[talk.cursor[2]] = FLIGHT_CODE + known.flight
+    talk.cursor[2] += 1
+    known.flight = NO_FLIGHT
+
+
+@kernel
+def _leave(talk: Any, known: Any, code: int) -> None:
+    """Leave a piece to the parsers; what was gathered of a flight goes before it."""
+    if known.flight >= 0:
+        _leave_flight(talk, known)
+    known.spoken = 1
+    talk.left[talk.cursor[2]] = code
+    talk.cursor[2] += 1
+
+
+@kernel
+def _take_flight(
+    talk: Any, known: Any, names: Any, one: Any, packet: Any, buffer: Any, copies: Any, wants: Any
 ) -> int:
+    """A piece of what the server says behind a known ClientHello; see `follow`."""
+    flights = talk.flights
+    if known.flight == FLIGHT_OVER:
+        return FOLLOWED
+    source = copies if one.flags & POOLED else buffer
+    if known.flight == NO_FLIGHT:
+        starts = one.flags & TLS_START and not one.flags & AFTER_GAP
+        if not starts or not begins_flight(source, one.at, one.length):
+            return LEAVE
+        known.flight = open_flight(flights, one.slot, one.half)
+        if known.flight < 0:
+            return LEAVE
+    elif one.flags & (AFTER_GAP | TLS_START) and not flights.count[1]:
+        return LEAVE
+    before = known.chain
+    told = follow(
+        flights, known, talk.servers, np.int64(known.flight), source, one.at, np.int64(one.length), packet.frame,
+        packet.ts,
+    )  # fmt: skip
+    if told == NEW_SHAPE or told == NEW_CHAIN:
+        return told
+    if before < 0 and known.chain >= 0:
+        at = flights.chain_names[known.chain]
+        for k in range(flights.name_lists[at]):
+            note(
+                names, packet.ip_version, packet.src_hi, packet.src_lo, flights.name_lists[at + 1 + k],
+                _CERTIFICATE_SOURCE, known.flow_no, packet.frame, packet.ts,
+            )  # fmt: skip
+    if told == OVER:
+        close_flight(flights, np.int64(known.flight))
+        known.flight = FLIGHT_OVER
+        wants[2 * one.slot + one.half].want = 0
+    elif told == LEAVE and flights.count[1]:  # the piece is in the block already
+        told = GONE
+    flights.count[1] = 0
+    return told
+
+
+@kernel
+def converse(
+    talk: Any, rows: Any, buffer: Any, copies: Any, candidates: Any, hellos: Any, found: Any, flows: Any, halves: Any,
+    knowns: Any, names: Any,
+) -> int:  # fmt: skip
     """Go on with a step's hellos and candidates, in packet order, from the cursor; why it came back."""
     cursor = talk.cursor
     while True:
@@ -223,9 +311,7 @@ def converse(
                 if told < 0:
                     return ROOM if told == -1 else SHAPE
             if told == 0:
-                known.spoken = 1
-                talk.left[cursor[2]] = -1 - hello_at
-                cursor[2] += 1
+                _leave(talk, known, -1 - hello_at)
             cursor[1] += 1
             continue
         if at >= len(candidates):
@@ -242,31 +328,42 @@ def converse(
                 return ROOM
             cursor[0] += 1
             continue
-        told = 0
-        if status == STUN and not known.spoken:
+        if known.spoken:
+            _leave(talk, known, at)
+        elif status == STUN:
             kind = (np.int64(buffer[one.at]) << 8) | np.int64(buffer[one.at + 1])
             told = _take_stun(talk, known, names, found, found.message[at], packet, kind, np.int64(one.half))
             if told < 0:
                 return ROOM
+            if told == 0:
+                _leave(talk, known, at)
+        elif one.flags & IS_TLS and known.client_frame and one.half != known.client_half:
+            if names.counts[0] + MAX_CHAIN_NAMES >= len(names.seen):
+                return ROOM
+            told = _take_flight(talk, known, names, one, packet, buffer, copies, halves)
+            if told == NEW_SHAPE:
+                return FLIGHT_SHAPE
+            if told == NEW_CHAIN:
+                return CHAIN
+            if told == LEAVE:
+                _leave(talk, known, at)
+            elif told == GONE:
+                _leave_flight(talk, known)
+        else:
+            _leave(talk, known, at)
         cursor[0] += 1
-        if told == 0:
-            known.spoken = 1
-            talk.left[cursor[2]] = at
-            cursor[2] += 1
-            if (
-                packet.src_port == 53 or packet.dst_port == 53 or packet.src_port == 5353
-                or packet.dst_port == 5353 or packet.src_port == 5355 or packet.dst_port == 5355
-            ):  # fmt: skip
-                return SHOW
+        if known.spoken and (
+            packet.src_port == 53 or packet.dst_port == 53 or packet.src_port == 5353
+            or packet.dst_port == 5353 or packet.src_port == 5355 or packet.dst_port == 5355
+        ):  # fmt: skip
+            return SHOW
 
 
-
-
-def new_talk(clients: Any, servers: Any) -> Talk:
+def new_talk(clients: Any, servers: Any, flights: Any) -> Talk:
     """The loop's state for a new capture, with the shapes of `shapes.ShapeTable`."""
     return Talk(
         np.zeros(1 << 10, np.int32), np.zeros(5, np.int64), np.full(1 << 16, -1, np.int16),
-        np.zeros(MAX_BITS + 1, np.int32), clients, servers,
+        np.zeros(MAX_BITS + 1, np.int32), clients, servers, flights,
     )  # fmt: skip
 
 
@@ -274,6 +371,7 @@ def warm() -> None:
     """Compile the kernels of this module by conversing about nothing."""
     book: ShapeTable[Any] = ShapeTable()
     converse(
-        new_talk(book.shapes, book.shapes), np.zeros(1, PACKET), np.zeros(64, np.uint8), np.zeros(0, CANDIDATE),
-        np.zeros(0, HELLO), DatagramReader(1).found, np.zeros(1, FLOW), np.zeros(1, KNOWN), NameBook().arrays,
+        new_talk(book.shapes, book.shapes, FlightDeck(1).flights), np.zeros(1, PACKET), np.zeros(64, np.uint8),
+        np.zeros(64, np.uint8), np.zeros(0, CANDIDATE), np.zeros(0, HELLO), DatagramReader(1).found,
+        np.zeros(1, FLOW), np.zeros(2, HALF), np.zeros(1, KNOWN), NameBook().arrays,
     )  # fmt: skip

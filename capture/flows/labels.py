@@ -97,6 +97,7 @@ class Labeller:
         services[plain] = known["service"][plain]
         frames = np.zeros((len(rows), _FRAMES), np.int64)
         frames[:, : NAMES] = state["first_frame"][:, None]
+        self._conversations.release(known[plain])
         self._name_servers(rows, known, plain)
         numbers = np.full(len(rows), -1, np.int32)
         numbers[plain] = self._judge(rows, known, plain, frames)
@@ -125,7 +126,7 @@ class Labeller:
         shapes, names = self._conversations.shapes, self._conversations.names
         columns = known_handshakes(
             flow_no, known, shapes.clients.facts, shapes.servers.facts,
-            names.strings.texts(np.ascontiguousarray(known["sni"])),
+            names.strings.texts(np.ascontiguousarray(known["sni"])), self._conversations.chain,
         )  # fmt: skip
         return pa.Table.from_arrays(columns, schema=TLS_HANDSHAKES)
 
@@ -138,13 +139,15 @@ class Labeller:
         state, of = rows.state[plain], known[plain]
         hello = of["client_frame"]
         frames[plain, HELLO] = np.where(hello > 0, hello, state["first_frame"])
+        certificate = of["certificate_frame"]
+        frames[plain, CERTIFICATE] = np.where(certificate > 0, certificate, state["first_frame"])
         chosen, name_frames = self._chosen(of["names"], frames[plain])
         frames[plain] = name_frames
         high, low, port = rows.server
         columns = (
             np.searchsorted(self._rules.bounds, state["first_ts"], side="right"),
             state["protocol"], state["ip_version"], high[plain].view(np.int64), low[plain].view(np.int64), port[plain],
-            of["service"], of["client"], of["sni"], of["username"], of["realm"], of["software"],
+            of["service"], of["client"], of["chain"], of["sni"], of["username"], of["realm"], of["software"],
             of["low_bits"].view(np.int64), of["high_bits"].view(np.int64),
         )  # fmt: skip
         facts = np.empty((len(plain), 8 * len(columns) + 4 * chosen.shape[1]), np.uint8)
@@ -196,6 +199,8 @@ class Labeller:
         facts = self._facts(
             server, tuple(named_by), sni=sni, sni_frame=HELLO, alpn_offered=client.alpn if client else (),
             ja4=client.ja4 if client else None, service=SERVICES[known["service"]], stun_realm=realm,
+            certificate_names=conversations.chain(int(known["chain"])).names if known["chain"] >= 0 else (),
+            certificate_frame=CERTIFICATE,
             stun_username=username, stun_software=software,
             stun_attributes=conversations.attributes(int(known["low_bits"]), int(known["high_bits"])),
         )  # fmt: skip

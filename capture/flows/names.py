@@ -316,7 +316,7 @@ class NameBook:
 
     def note(self, ip: str, name: str, source: str, flow_no: int, frame: int, ts: int) -> None:
         """`ip` was called `name` at `ts`."""
-        number = self._number(name)
+        number = self.number(name)
         if number < 0:
             return
         if source not in self._sources:
@@ -326,7 +326,7 @@ class NameBook:
     def learn(self, client: str, ip: str, name: str, frame: int) -> None:
         """A DNS answer told `client` that `name` is at `ip`. Only what a client asked itself names its flows."""
         (version, *asker), (of, *address) = _halves(client), _halves(ip)
-        number = self._number(name)
+        number = self.number(name)
         if number < 0 or version != of:  # no flow goes from the one to the other
             return
         self._with_room(learn, (version, *asker, *address, number, frame))
@@ -343,7 +343,8 @@ class NameBook:
                 self._arrays.counts[_LOST] += 1
                 at += 1
 
-    def _number(self, name: str) -> int:
+    def number(self, name: str) -> int:
+        """The number of a name; negative when no more text may be kept."""
         number = self.strings.number(name.encode())
         if number < 0:
             self._arrays.counts[_LOST] += 1

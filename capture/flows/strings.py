@@ -124,6 +124,27 @@ def intern(strings: Any, buffer: Any, at: int, end: int, lower: bool) -> int:
 
 
 @kernel
+def find(strings: Any, buffer: Any, at: int, end: int) -> int:
+    """The number of buffer[at:end], -1 if it is not kept."""
+    code = sip_hash(buffer, at, end, strings.seed, 0)
+    mask = len(strings.index) - 1
+    place = np.int64(code & np.uint64(mask))
+    while strings.index[place] >= 0:
+        number = np.int64(strings.index[place])
+        begin = strings.ends[number]
+        if strings.hashes[number] == code and strings.ends[number + 1] - begin == end - at:
+            same = True
+            for i in range(end - at):
+                if strings.arena[begin + i] != buffer[at + i]:
+                    same = False
+                    break
+            if same:
+                return number
+        place = (place + 1) & mask
+    return -1
+
+
+@kernel
 def _index_all(strings: Any) -> None:
     strings.index[:] = -1
     mask = len(strings.index) - 1
@@ -218,3 +239,4 @@ def warm() -> None:
     table.number(b"a")
     table.make_room(1 << 13, 1)
     table.texts(np.zeros(1, np.int32))
+    find(table.strings, np.zeros(1, np.uint8), 0, 1)
