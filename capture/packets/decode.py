@@ -344,6 +344,7 @@ def _walk(buffer: Any, at: int, end: int, wire_end: int, link: int, row: Any) ->
             else:
                 return
         elif layer == _IP:
+            row.network, row.transport = at, -1
             if at >= end:
                 row.status, row.reason = MALFORMED, R_IP4
                 return
@@ -439,6 +440,7 @@ def _walk(buffer: Any, at: int, end: int, wire_end: int, link: int, row: Any) ->
                 row.status = NOT_IP
         elif layer == _TRANSPORT:
             layer = _DONE
+            row.transport = at
             protocol = np.int64(row.protocol)
             if protocol == 6:
                 if at + 14 > end:
@@ -524,6 +526,8 @@ def decode_headers(
         row.more_fragments = 0
         row.seq = 0
         row.ack = 0
+        row.network = -1
+        row.transport = -1
         row.payload = offset[i]
         row.payload_bytes = 0
         row.payload_captured = 0

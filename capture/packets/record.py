@@ -2,7 +2,8 @@
 
 Addresses are two big-endian 64-bit halves; an IPv4 address stands in the low half of `::ffff:0:0/96` form's last 32
 bits (high half 0). `payload` is an offset into the batch's buffer. Lengths on the wire come from the IP header and
-may exceed what was captured; `payload_captured` never does.
+may exceed what was captured; `payload_captured` never does. `network` and `transport` are where the innermost IP
+header and the transport header behind it begin in that buffer, -1 where there is none.
 """
 
 from typing import Final
@@ -13,7 +14,7 @@ PACKET: Final = np.dtype(
     [
         ("ts", "i8"), ("frame", "i8"),
         ("src_hi", "u8"), ("src_lo", "u8"), ("dst_hi", "u8"), ("dst_lo", "u8"),
-        ("payload", "i8"), ("tunnel_id", "i8"),
+        ("payload", "i8"), ("tunnel_id", "i8"), ("network", "i8"), ("transport", "i8"),
         ("wire_bytes", "i4"), ("payload_bytes", "i4"), ("payload_captured", "i4"), ("vlan", "i4"),
         ("seq", "u4"), ("ack", "u4"),
         ("src_port", "u2"), ("dst_port", "u2"), ("ip_id", "u2"), ("checksum", "u2"),

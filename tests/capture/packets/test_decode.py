@@ -45,6 +45,11 @@ def compare(row: Any, data: bytes, wire: int, link: int, start: int) -> None:
         assert found == [halves(expected.source), halves(expected.target)]
     if expected.status == twin.OK:
         names += FLOWING
+        network, transport = int(row["network"]) - start, int(row["transport"]) - start
+        assert data[network] >> 4 == expected.ip_version
+        if expected.protocol in (6, 17) and expected.headers[-1] in ("tcp", "udp"):
+            ports = struct.unpack_from("!HH", data, transport)
+            assert ports == (expected.src_port, expected.dst_port) and transport >= network + 20
         if expected.payload_captured:
             assert int(row["payload"]) - start == expected.payload
         if expected.protocol == 6 and expected.headers[-1] == "tcp":
