@@ -14,7 +14,7 @@ import duckdb
 from wirecover.capture.scope import Scope
 from wirecover.casefile import schema
 from wirecover.casefile.catalogue import open_catalogue
-from wirecover.casefile.custody import append_act
+from wirecover.casefile.custody import Signer, append_act
 from wirecover.casefile.durable import remove_tree
 from wirecover.casefile.errors import CaseError
 from wirecover.casefile.ingest import Ingest, IngestEvent, IngestReport, transaction
@@ -46,6 +46,12 @@ class Case:
     training: bool
     clock: Callable[[], int] = time.time_ns
     """Nanoseconds since 1970, UTC; what the custody log and `ingested_at` take their times from."""
+    by: Signer | None = None
+    """The examiner who acts and signs in the custody log; without one, a login name is all there is."""
+    second: Signer | None = None
+    """The examiner who signs too, where the authority asks for two."""
+    reason: str | None = None
+    """Why; goes into the custody log with every act."""
 
     @classmethod
     def create(cls, path: Path, training: bool, *, clock: Callable[[], int] = time.time_ns) -> Self:
@@ -75,9 +81,17 @@ class Case:
         return cls(path, training, clock)
 
     @classmethod
-    def open(cls, path: Path, *, clock: Callable[[], int] = time.time_ns) -> Self:
+    def open(
+        cls,
+        path: Path,
+        *,
+        clock: Callable[[], int] = time.time_ns,
+        by: Signer | None = None,
+        second: Signer | None = None,
+        reason: str | None = None,
+    ) -> Self:
         """The case in that folder; CaseError when there is none."""
-        return cls(path, read_marker(path).training, clock)
+        return cls(path, read_marker(path).training, clock, by, second, reason)
 
     def connect(self, *, write: bool = False, threads: int = 1) -> duckdb.DuckDBPyConnection:
         """A connection to catalogue and views, to be closed by the caller; read-only unless asked otherwise.
