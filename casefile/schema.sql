@@ -135,12 +135,13 @@ CREATE OR REPLACE VIEW tls_handshakes AS
 SELECT flow_base + flow_no AS flow_id, capture_id, carrier, client_frame, make_timestamp_ns(client_ts) AS client_ts,
        server_frame, make_timestamp_ns(server_ts) AS server_ts, sni, alpn_offered, alpn_selected, version,
        client_version, cipher, ja3, ja3s, ja4, ech, resumed, hello_retry, quic_version, certificate_sha1s,
-       certificate_sha256s
+       certificate_sha256s, sni_kind, client_complete, psk_offered, early_data, ticket_offered, ech_config_id, ech_kdf,
+       ech_aead, client_certificate_sha256s
 FROM evidence.tls_handshakes;
-COMMENT ON VIEW tls_handshakes IS 'One TLS, DTLS or QUIC handshake';
+COMMENT ON VIEW tls_handshakes IS 'One TLS, DTLS or QUIC handshake, or the certificates that IKE or OPC UA showed';
 COMMENT ON COLUMN tls_handshakes.flow_id IS 'Flow';
 COMMENT ON COLUMN tls_handshakes.capture_id IS 'Exhibit';
-COMMENT ON COLUMN tls_handshakes.carrier IS 'tcp, dtls or quic';
+COMMENT ON COLUMN tls_handshakes.carrier IS 'tcp, dtls or quic; ike or opcua: certificates only, of either end';
 COMMENT ON COLUMN tls_handshakes.client_frame IS 'Frame that ends the ClientHello';
 COMMENT ON COLUMN tls_handshakes.client_ts IS 'Time of that frame, UTC';
 COMMENT ON COLUMN tls_handshakes.server_frame IS 'Frame that ends the ServerHello; NULL when not seen';
@@ -160,6 +161,39 @@ COMMENT ON COLUMN tls_handshakes.hello_retry IS 'True when the server asked for 
 COMMENT ON COLUMN tls_handshakes.quic_version IS 'QUIC version by name; NULL when not QUIC';
 COMMENT ON COLUMN tls_handshakes.certificate_sha1s IS 'SHA-1 of the certificates the server sent, leaf first; NULL when encrypted';
 COMMENT ON COLUMN tls_handshakes.certificate_sha256s IS 'SHA-256 of the same certificates, in the same order';
+COMMENT ON COLUMN tls_handshakes.sni_kind IS 'asked: the name asked for; asked-or-outer: with Encrypted ClientHello (or its GREASE) the name may be a provider''s public one';
+COMMENT ON COLUMN tls_handshakes.client_complete IS 'False: the end of the ClientHello was not captured; names of it are kept, fingerprints are not';
+COMMENT ON COLUMN tls_handshakes.psk_offered IS 'The client offered a pre-shared key: TLS 1.3 resumption, or a key agreed beforehand';
+COMMENT ON COLUMN tls_handshakes.early_data IS 'The client announced data before the handshake ends (0-RTT)';
+COMMENT ON COLUMN tls_handshakes.ticket_offered IS 'The client offered a session ticket (up to TLS 1.2)';
+COMMENT ON COLUMN tls_handshakes.ech_config_id IS 'Configuration the Encrypted ClientHello names; of GREASE a random number, and nobody on the path can tell';
+COMMENT ON COLUMN tls_handshakes.ech_kdf IS 'HPKE key derivation function of the Encrypted ClientHello, IANA number';
+COMMENT ON COLUMN tls_handshakes.ech_aead IS 'HPKE encryption of the Encrypted ClientHello, IANA number';
+COMMENT ON COLUMN tls_handshakes.client_certificate_sha256s IS 'SHA-256 of the certificates that the client sent in the clear, leaf first';
+
+CREATE OR REPLACE VIEW quic_handshakes AS
+SELECT flow_base + flow_no AS flow_id, capture_id, frame, client_version, version, original_dcid, client_scid,
+       server_scid, retry_scid, retry_holds, token_bytes, early_data, server_versions, user_agent, available_versions,
+       idle_timeout_ms, transport_parameters
+FROM evidence.quic_handshakes;
+COMMENT ON VIEW quic_handshakes IS 'What the first packets of one QUIC connection show besides its TLS hellos';
+COMMENT ON COLUMN quic_handshakes.flow_id IS 'Flow';
+COMMENT ON COLUMN quic_handshakes.capture_id IS 'Exhibit';
+COMMENT ON COLUMN quic_handshakes.frame IS 'First frame of the flow that was read as QUIC';
+COMMENT ON COLUMN quic_handshakes.client_version IS 'Version of the last client packet that could be opened';
+COMMENT ON COLUMN quic_handshakes.version IS 'Version in use: the choice of the server where it was seen';
+COMMENT ON COLUMN quic_handshakes.original_dcid IS 'Destination connection id of the first client Initial, hexadecimal';
+COMMENT ON COLUMN quic_handshakes.client_scid IS 'Connection id that the client chose for itself, hexadecimal';
+COMMENT ON COLUMN quic_handshakes.server_scid IS 'Connection id that the server chose for itself, hexadecimal';
+COMMENT ON COLUMN quic_handshakes.retry_scid IS 'Connection id that a Retry gave, hexadecimal; NULL without a Retry';
+COMMENT ON COLUMN quic_handshakes.retry_holds IS 'Whether the integrity tag of the Retry fits; NULL when that cannot be told';
+COMMENT ON COLUMN quic_handshakes.token_bytes IS 'Length of the longest token in a client Initial; more than 0: the client was there before, or answers a Retry';
+COMMENT ON COLUMN quic_handshakes.early_data IS 'A 0-RTT packet was seen: the client resumes an earlier connection';
+COMMENT ON COLUMN quic_handshakes.server_versions IS 'What a version negotiation packet listed; NULL without one';
+COMMENT ON COLUMN quic_handshakes.user_agent IS 'What a Google client says of itself in its transport parameters or hello';
+COMMENT ON COLUMN quic_handshakes.available_versions IS 'Versions that the client says it can speak (RFC 9368)';
+COMMENT ON COLUMN quic_handshakes.idle_timeout_ms IS 'max_idle_timeout of the client, milliseconds';
+COMMENT ON COLUMN quic_handshakes.transport_parameters IS 'Transport parameters of the client in wire order: number, and value of an integer or length of others';
 
 CREATE OR REPLACE VIEW certificates AS
 SELECT sha256, sha1, subject, issuer, serial, make_timestamp_ns(not_before) AS not_before,
@@ -287,6 +321,81 @@ COMMENT ON COLUMN ssh_handshakes.client_software IS 'Identification of the clien
 COMMENT ON COLUMN ssh_handshakes.server_software IS 'Identification of the server, as it said it';
 COMMENT ON COLUMN ssh_handshakes.hassh IS 'HASSH of the client''s algorithm lists';
 COMMENT ON COLUMN ssh_handshakes.hassh_server IS 'HASSH of the server''s algorithm lists';
+
+CREATE OR REPLACE VIEW sip_messages AS
+SELECT flow_base + flow_no AS flow_id, capture_id, frame, make_timestamp_ns(ts) AS ts, source, target, method, status,
+       uri, call_id, cseq, from_uri, from_name, to_uri, to_name, asserted, contact, software, media
+FROM evidence.sip_messages;
+COMMENT ON VIEW sip_messages IS 'One SIP request or response in the clear: who calls whom. Bodies are not stored';
+COMMENT ON COLUMN sip_messages.flow_id IS 'Flow';
+COMMENT ON COLUMN sip_messages.capture_id IS 'Exhibit';
+COMMENT ON COLUMN sip_messages.frame IS 'Frame in which the message ends';
+COMMENT ON COLUMN sip_messages.ts IS 'Time of that frame, UTC';
+COMMENT ON COLUMN sip_messages.source IS 'Address and port of the sender';
+COMMENT ON COLUMN sip_messages.target IS 'Address and port of the receiver';
+COMMENT ON COLUMN sip_messages.method IS 'INVITE, REGISTER, ...; of a response that of the request it answers';
+COMMENT ON COLUMN sip_messages.status IS 'Status of a response; NULL: a request';
+COMMENT ON COLUMN sip_messages.uri IS 'Whom a request goes to';
+COMMENT ON COLUMN sip_messages.call_id IS 'Call-ID: the same in every message of one call leg';
+COMMENT ON COLUMN sip_messages.cseq IS 'CSeq number';
+COMMENT ON COLUMN sip_messages.from_uri IS 'From: the calling party as the sender says';
+COMMENT ON COLUMN sip_messages.from_name IS 'Name shown in From, chosen by the sender';
+COMMENT ON COLUMN sip_messages.to_uri IS 'To: the called party';
+COMMENT ON COLUMN sip_messages.to_name IS 'Name shown in To';
+COMMENT ON COLUMN sip_messages.asserted IS 'P-Asserted-Identity, else P-Preferred-Identity: the caller as the network or the device asserts';
+COMMENT ON COLUMN sip_messages.contact IS 'Contact: where the sender wants to be reached';
+COMMENT ON COLUMN sip_messages.software IS 'User-Agent or Server';
+COMMENT ON COLUMN sip_messages.media IS 'Media that its session description lists; rows in sdp_media';
+
+CREATE OR REPLACE VIEW sdp_media AS
+SELECT flow_base + flow_no AS flow_id, capture_id, frame, make_timestamp_ns(ts) AS ts, call_id, kind, ip, port, protocol,
+       formats, direction, candidates, fingerprint, ice_ufrag
+FROM evidence.sdp_media;
+COMMENT ON VIEW sdp_media IS 'One medium of a session description: where one side of a call wants to receive';
+COMMENT ON COLUMN sdp_media.flow_id IS 'Flow of the SIP message';
+COMMENT ON COLUMN sdp_media.capture_id IS 'Exhibit';
+COMMENT ON COLUMN sdp_media.frame IS 'Frame of the SIP message';
+COMMENT ON COLUMN sdp_media.ts IS 'Time of that frame, UTC';
+COMMENT ON COLUMN sdp_media.call_id IS 'Call-ID of the SIP message';
+COMMENT ON COLUMN sdp_media.kind IS 'audio, video, ...';
+COMMENT ON COLUMN sdp_media.ip IS 'Address where the sender wants the medium; what it writes, which a translator may have changed or not';
+COMMENT ON COLUMN sdp_media.port IS 'Port where the sender wants the medium; 0: refused or over';
+COMMENT ON COLUMN sdp_media.protocol IS 'RTP/AVP, RTP/SAVPF, ...';
+COMMENT ON COLUMN sdp_media.formats IS 'Payload types or formats, in order of preference';
+COMMENT ON COLUMN sdp_media.direction IS 'sendrecv, sendonly, recvonly or inactive; NULL: not said';
+COMMENT ON COLUMN sdp_media.candidates IS 'ICE candidates: address and port, type, transport';
+COMMENT ON COLUMN sdp_media.fingerprint IS 'Hash of the certificate that DTLS of this medium will show';
+COMMENT ON COLUMN sdp_media.ice_ufrag IS 'Part of the user names of the STUN messages of this medium';
+
+CREATE OR REPLACE VIEW subscribers AS
+SELECT ip, kind, identity, make_timestamp_ns(first_ts) AS first_ts, make_timestamp_ns(last_ts) AS last_ts, ended, source,
+       session, gateway, flow_base + flow_no AS flow_id, capture_id, frame, last_frame
+FROM evidence.subscribers;
+COMMENT ON VIEW subscribers IS 'One identity that a network says an address was given to, for a time';
+COMMENT ON COLUMN subscribers.ip IS 'Address given to the subscriber, or prefix/length; NULL: the identity was seen without an address';
+COMMENT ON COLUMN subscribers.kind IS 'imsi, msisdn, imei, user-name, calling-station, fqdn or mail';
+COMMENT ON COLUMN subscribers.identity IS 'The identity as the network wrote it';
+COMMENT ON COLUMN subscribers.first_ts IS 'First message that ties the identity to the address, UTC';
+COMMENT ON COLUMN subscribers.last_ts IS 'Last such message, UTC; the session may have lasted longer unless ended is true';
+COMMENT ON COLUMN subscribers.ended IS 'True when the message that ends the session was seen';
+COMMENT ON COLUMN subscribers.source IS 'radius, gtpv1, gtpv2 or ike';
+COMMENT ON COLUMN subscribers.session IS 'Acct-Session-Id, or the TEIDs of the session: c: control plane, u: user plane';
+COMMENT ON COLUMN subscribers.gateway IS 'Network element that reported it: access server or address of the peer';
+COMMENT ON COLUMN subscribers.flow_id IS 'Flow of the message';
+COMMENT ON COLUMN subscribers.capture_id IS 'Exhibit';
+COMMENT ON COLUMN subscribers.frame IS 'Frame of the first message';
+COMMENT ON COLUMN subscribers.last_frame IS 'Frame of the last message';
+
+CREATE OR REPLACE VIEW recognitions AS
+SELECT flow_base + flow_no AS flow_id, capture_id, service, reason, value, frame
+FROM evidence.recognitions;
+COMMENT ON VIEW recognitions IS 'One reason why a flow was recognised as a protocol whose single messages prove little';
+COMMENT ON COLUMN recognitions.flow_id IS 'Flow';
+COMMENT ON COLUMN recognitions.capture_id IS 'Exhibit';
+COMMENT ON COLUMN recognitions.service IS 'Protocol recognised';
+COMMENT ON COLUMN recognitions.reason IS 'What was seen, in words';
+COMMENT ON COLUMN recognitions.value IS 'What else it tells: the target asked of a proxy, an SPI; NULL when nothing';
+COMMENT ON COLUMN recognitions.frame IS 'Frame that settled it';
 
 CREATE OR REPLACE VIEW hosts AS
 SELECT ip, mac, attribute, value, source, capture_id, frame, make_timestamp_ns(first_ts) AS first_ts,
