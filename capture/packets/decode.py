@@ -366,6 +366,7 @@ def _walk(buffer: Any, at: int, end: int, wire_end: int, link: int, row: Any) ->
                 row.ip_version, row.src_hi, row.dst_hi = 4, np.uint64(0), np.uint64(0)
                 row.src_lo, row.dst_lo = np.uint64(_u32(buffer, at + 12)), np.uint64(_u32(buffer, at + 16))
                 row.ip_id = _u16(buffer, at + 4)
+                row.ttl = buffer[at + 8]
                 protocol = np.int64(buffer[at + 9])
                 fragment = _u16(buffer, at + 6)
                 row.more_fragments = (fragment >> 13) & 1
@@ -383,6 +384,7 @@ def _walk(buffer: Any, at: int, end: int, wire_end: int, link: int, row: Any) ->
                 row.src_hi, row.src_lo = _u64(buffer, at + 8), _u64(buffer, at + 16)
                 row.dst_hi, row.dst_lo = _u64(buffer, at + 24), _u64(buffer, at + 32)
                 row.ip_id = 0
+                row.ttl = buffer[at + 7]
                 row.more_fragments = 0
                 length = _u16(buffer, at + 4)
                 if length:  # 0: a jumbogram, or offload
@@ -519,6 +521,7 @@ def decode_headers(
         row.tunnel_id = 0
         row.reason = 0
         row.tcp_flags = 0
+        row.ttl = 0
         row.checksum = 0
         row.ip_version = 0
         row.protocol = 0

@@ -3,7 +3,8 @@
 Addresses are two big-endian 64-bit halves; an IPv4 address stands in the low half of `::ffff:0:0/96` form's last 32
 bits (high half 0). `payload` is an offset into the batch's buffer. Lengths on the wire come from the IP header and
 may exceed what was captured; `payload_captured` never does. `network` and `transport` are where the innermost IP
-header and the transport header behind it begin in that buffer, -1 where there is none.
+header and the transport header behind it begin in that buffer, -1 where there is none; `ttl` is the time to live, or
+hop limit, of that IP header.
 """
 
 from typing import Final
@@ -18,7 +19,7 @@ PACKET: Final = np.dtype(
         ("wire_bytes", "i4"), ("payload_bytes", "i4"), ("payload_captured", "i4"), ("vlan", "i4"),
         ("seq", "u4"), ("ack", "u4"),
         ("src_port", "u2"), ("dst_port", "u2"), ("ip_id", "u2"), ("checksum", "u2"),
-        ("ip_version", "u1"), ("protocol", "u1"), ("tcp_flags", "u1"), ("tunnel", "u1"),
+        ("ip_version", "u1"), ("protocol", "u1"), ("tcp_flags", "u1"), ("ttl", "u1"), ("tunnel", "u1"),
         ("status", "u1"), ("reason", "u1"), ("cut", "u1"), ("more_fragments", "u1"),
     ]
 )  # fmt: skip

@@ -47,6 +47,7 @@ def compare(row: Any, data: bytes, wire: int, link: int, start: int) -> None:
         names += FLOWING
         network, transport = int(row["network"]) - start, int(row["transport"]) - start
         assert data[network] >> 4 == expected.ip_version
+        assert int(row["ttl"]) == data[network + (8 if expected.ip_version == 4 else 7)]
         if expected.protocol in (6, 17) and expected.headers[-1] in ("tcp", "udp"):
             ports = struct.unpack_from("!HH", data, transport)
             assert ports == (expected.src_port, expected.dst_port) and transport >= network + 20
