@@ -29,6 +29,7 @@ INTERFACES: Final = _schema(
     ts_resolution_ns=_i64, ts_offset_s=_i64, packets=_i64, reported_drops=_i64,
 )  # fmt: skip
 DAMAGE: Final = _schema(kind=_text, offset=_i64, frame=_i64, count=_i64, detail=_text)
+OUT_OF_SCOPE: Final = _schema(reason=_text, action=_text, packets=_i64, bytes=_i64, records=_i64)
 COMMENTS: Final = _schema(frame=_i64, kind=_text, text=_text)
 FLOWS: Final = _schema(
     flow_no=_i64, transport=_text, client_ip=_text, client_port=_i32, server_ip=_text, server_port=_i32,
@@ -100,15 +101,23 @@ SUBSCRIBERS: Final = _schema(
     gateway=_text, flow_no=_i64, frame=_i64, last_frame=_i64,
 )  # fmt: skip
 RECOGNITIONS: Final = _schema(flow_no=_i64, service=_text, reason=_text, value=_text, frame=_i64)
+MESSENGER_FRAMES: Final = _schema(
+    flow_no=_i64, frame=_i64, ts=_i64, up=_flag, protocol=_text, kind=_text, length=_i32,
+)  # fmt: skip
+MESSENGER_FACTS: Final = _schema(
+    flow_no=_i64, frame=_i64, ts=_i64, up=_flag, protocol=_text, attribute=_text, value=_text,
+)  # fmt: skip
 APP_EVIDENCE: Final = _schema(
     flow_no=_i64, app=_text, rule_id=_text, kind=_text, value=_text, frame=_i64, confidence=_i16,
 )  # fmt: skip
 
 TABLES: Final[dict[str, pa.Schema]] = {
-    "captures": CAPTURES, "interfaces": INTERFACES, "damage": DAMAGE, "comments": COMMENTS, "flows": FLOWS,
+    "captures": CAPTURES, "interfaces": INTERFACES, "damage": DAMAGE,
+    "out_of_scope": OUT_OF_SCOPE, "comments": COMMENTS, "flows": FLOWS,
     "packets": PACKETS, "tls_handshakes": TLS_HANDSHAKES, "certificates": CERTIFICATES,
     "dns_messages": DNS_MESSAGES, "dns_answers": DNS_ANSWERS, "names": NAMES, "stun_messages": STUN_MESSAGES,
     "media_streams": MEDIA_STREAMS, "ssh_handshakes": SSH_HANDSHAKES, "hosts": HOSTS, "app_evidence": APP_EVIDENCE,
     "quic_handshakes": QUIC_HANDSHAKES, "sip_messages": SIP_MESSAGES, "sdp_media": SDP_MEDIA,
-    "subscribers": SUBSCRIBERS, "recognitions": RECOGNITIONS,
+    "subscribers": SUBSCRIBERS, "recognitions": RECOGNITIONS, "messenger_frames": MESSENGER_FRAMES,
+    "messenger_facts": MESSENGER_FACTS,
 }  # fmt: skip

@@ -69,6 +69,17 @@ COMMENT ON COLUMN damage.frame IS 'Frame at or before the damage; NULL when none
 COMMENT ON COLUMN damage."count" IS 'How many times, when damage of one kind is counted together';
 COMMENT ON COLUMN damage.detail IS 'What was found, in words';
 
+CREATE OR REPLACE VIEW out_of_scope AS
+SELECT capture_id, reason, action, packets, bytes, records
+FROM evidence.out_of_scope;
+COMMENT ON VIEW out_of_scope IS 'What the scope of the authority left out of an exhibit: counts only, one row a reason';
+COMMENT ON COLUMN out_of_scope.capture_id IS 'Exhibit';
+COMMENT ON COLUMN out_of_scope.reason IS 'time, excluded, excluded-name, no-address, target-time, third-party, withheld or untimed';
+COMMENT ON COLUMN out_of_scope.action IS 'dropped: nothing is kept; pseudonymised: flows between pseudonyms, sizes and times only';
+COMMENT ON COLUMN out_of_scope.packets IS 'Packets, each counted once';
+COMMENT ON COLUMN out_of_scope.bytes IS 'Their bytes on the wire';
+COMMENT ON COLUMN out_of_scope.records IS 'Rows and values about others, or withheld, that kept packets or the file held';
+
 CREATE OR REPLACE VIEW comments AS
 SELECT capture_id, frame, kind, "text" FROM evidence.comments;
 COMMENT ON VIEW comments IS 'One comment that the recorder or an analyst left in a pcapng exhibit';
@@ -412,10 +423,36 @@ COMMENT ON COLUMN hosts.frame IS 'Frame that first told it';
 COMMENT ON COLUMN hosts.first_ts IS 'First time told, UTC';
 COMMENT ON COLUMN hosts.last_ts IS 'Last time told, UTC';
 
+CREATE OR REPLACE VIEW messenger_frames AS
+SELECT flow_base + flow_no AS flow_id, capture_id, frame, make_timestamp_ns(ts) AS ts, up, protocol, kind, length
+FROM evidence.messenger_frames;
+COMMENT ON VIEW messenger_frames IS 'One frame of a messenger that frames its stream in clear: its length, never its content';
+COMMENT ON COLUMN messenger_frames.flow_id IS 'Flow';
+COMMENT ON COLUMN messenger_frames.capture_id IS 'Exhibit';
+COMMENT ON COLUMN messenger_frames.frame IS 'Frame of the exhibit in which the last byte came';
+COMMENT ON COLUMN messenger_frames.ts IS 'Its time stamp, UTC';
+COMMENT ON COLUMN messenger_frames.up IS 'True: from the side that opened the connection';
+COMMENT ON COLUMN messenger_frames.protocol IS 'Protocol that frames so: whatsapp-noise, mtproto, threema-csp, ...';
+COMMENT ON COLUMN messenger_frames.kind IS 'handshake, message, record or ack; a message of the protocol need not be one of a person';
+COMMENT ON COLUMN messenger_frames.length IS 'Bytes of the body, without its length field';
+
+CREATE OR REPLACE VIEW messenger_facts AS
+SELECT flow_base + flow_no AS flow_id, capture_id, frame, make_timestamp_ns(ts) AS ts, up, protocol, attribute, value
+FROM evidence.messenger_facts;
+COMMENT ON VIEW messenger_facts IS 'One thing that a messenger protocol says in clear of its connection or call';
+COMMENT ON COLUMN messenger_facts.flow_id IS 'Flow';
+COMMENT ON COLUMN messenger_facts.capture_id IS 'Exhibit';
+COMMENT ON COLUMN messenger_facts.frame IS 'Frame that told it';
+COMMENT ON COLUMN messenger_facts.ts IS 'Its time stamp, UTC';
+COMMENT ON COLUMN messenger_facts.up IS 'True: told by the side that opened the connection; NULL for datagrams';
+COMMENT ON COLUMN messenger_facts.protocol IS 'Protocol: whatsapp-noise, mtproto, discord, telegram, ...';
+COMMENT ON COLUMN messenger_facts.attribute IS 'version, transport, data_centre, auth_key_id, public_address, peer_tag_prefix, ...';
+COMMENT ON COLUMN messenger_facts.value IS 'What was told';
+
 CREATE OR REPLACE VIEW app_evidence AS
 SELECT flow_base + flow_no AS flow_id, capture_id, app, rule_id, kind, value, frame, confidence
 FROM evidence.app_evidence;
-COMMENT ON VIEW app_evidence IS 'One reason for one application label';
+COMMENT ON VIEW app_evidence IS 'One reason for one application label, or (app is not that of the flow) for another one';
 COMMENT ON COLUMN app_evidence.flow_id IS 'Flow';
 COMMENT ON COLUMN app_evidence.capture_id IS 'Exhibit';
 COMMENT ON COLUMN app_evidence.app IS 'Application the reason speaks for';
@@ -582,6 +619,31 @@ COMMENT ON COLUMN flow_sightings.counted IS 'False: another exhibit recorded the
 COMMENT ON COLUMN flow_sightings.conversation_id IS 'flow_id of the record that counts: this one, or that of another exhibit';
 COMMENT ON COLUMN flow_sightings.exhibits IS 'Exhibits that recorded this flow, this one included';
 
+CREATE OR REPLACE VIEW custody_log AS
+SELECT seq, make_timestamp_ns(ts) AS ts, actor, verb, arguments, tool_version, prev_sha256, sha256, phase, act,
+       subjects, reason, examiner, role, organisation, "result", clock_back_ns, torn, signed_by
+FROM evidence.custody_log;
+COMMENT ON VIEW custody_log IS 'One line of the custody log (log/custody.jsonl); each holds the hash of the one before';
+COMMENT ON COLUMN custody_log.seq IS 'Number of the line, from 1 without gaps';
+COMMENT ON COLUMN custody_log.ts IS 'When, by the clock of the machine, UTC';
+COMMENT ON COLUMN custody_log.actor IS 'Login name of who acted';
+COMMENT ON COLUMN custody_log.verb IS 'init, ingest, exhibit, analyze, query, sql, report, verify, ...';
+COMMENT ON COLUMN custody_log.arguments IS 'What was done, canonical JSON; no secrets, and personal data by reference only';
+COMMENT ON COLUMN custody_log.tool_version IS 'wirecover version that acted';
+COMMENT ON COLUMN custody_log.prev_sha256 IS 'sha256 of the line before; 64 zeros in the first';
+COMMENT ON COLUMN custody_log.sha256 IS 'SHA-256 over the canonical JSON of all other fields of the line';
+COMMENT ON COLUMN custody_log.phase IS 'begun, then done, failed, refused, stopped or abandoned; noted, withdrawn or recovered: part of an act';
+COMMENT ON COLUMN custody_log.act IS 'Number of the line that began the act';
+COMMENT ON COLUMN custody_log.subjects IS 'What the act concerns, by reference: exhibit:<sha256>, pattern:<name>, query:<name>, ...';
+COMMENT ON COLUMN custody_log.reason IS 'Why, as the examiner gave it';
+COMMENT ON COLUMN custody_log.examiner IS 'Name in the profile of the examiner who acted; NULL without a profile';
+COMMENT ON COLUMN custody_log.role IS 'Role in that profile';
+COMMENT ON COLUMN custody_log.organisation IS 'Organisation in that profile';
+COMMENT ON COLUMN custody_log."result" IS 'SHA-256 of what came out, where something did';
+COMMENT ON COLUMN custody_log.clock_back_ns IS 'Nanoseconds by which the clock stood before an earlier act; 0 when it did not';
+COMMENT ON COLUMN custody_log.torn IS 'Bytes and SHA-256 of unfinished lines that a crash left before this one, JSON';
+COMMENT ON COLUMN custody_log.signed_by IS 'Keys (SHA-256 of the public key) of the examiners who signed; empty when nobody did';
+
 -- section 2: what the case itself keeps ------------------------------------------------------------------------
 
 CREATE TABLE IF NOT EXISTS exhibits (
@@ -614,17 +676,3 @@ COMMENT ON COLUMN authority.valid_from IS 'Start of the period it covers, UTC';
 COMMENT ON COLUMN authority.valid_to IS 'End of that period, UTC';
 COMMENT ON COLUMN authority.document_sha256 IS 'SHA-256 of the decision as it was handed over';
 COMMENT ON COLUMN authority.status IS 'draft, active, suspended, expired or revoked';
-
-CREATE TABLE IF NOT EXISTS custody_log (
-    seq BIGINT PRIMARY KEY, ts TIMESTAMP_NS NOT NULL, actor VARCHAR NOT NULL, verb VARCHAR NOT NULL,
-    arguments VARCHAR NOT NULL, tool_version VARCHAR NOT NULL, prev_sha256 VARCHAR NOT NULL,
-    sha256 VARCHAR NOT NULL);
-COMMENT ON TABLE custody_log IS 'One act upon the case; each row holds the hash of the one before';
-COMMENT ON COLUMN custody_log.seq IS 'Number of the act, from 1 without gaps';
-COMMENT ON COLUMN custody_log.ts IS 'When, by the clock of the machine, UTC';
-COMMENT ON COLUMN custody_log.actor IS 'Login name of who acted';
-COMMENT ON COLUMN custody_log.verb IS 'init, exhibit, ingest, analyze, report, ...';
-COMMENT ON COLUMN custody_log.arguments IS 'What was done, canonical JSON';
-COMMENT ON COLUMN custody_log.tool_version IS 'wirecover version that acted';
-COMMENT ON COLUMN custody_log.prev_sha256 IS 'sha256 of the act before; 64 zeros in the first';
-COMMENT ON COLUMN custody_log.sha256 IS 'SHA-256 over the canonical JSON of the other columns';
