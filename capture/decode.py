@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from wirecover.capture.apps.matcher import RuleSet, load_rules
 from wirecover.capture.apps.sockets import labels_by_socket
+from wirecover.capture.errors import CaptureError
 from wirecover.capture.evidence import EvidenceWriter
 from wirecover.capture.files.batch import Comment
 from wirecover.capture.files.reader import CaptureReader
@@ -31,10 +32,13 @@ from wirecover.capture.flows.rows import FlowRows
 from wirecover.capture.flows.table import DUPLICATES, FRAGMENTS_LOST, OUT_OF_ORDER
 from wirecover.capture.flows.tracker import FlowTracker, Step
 from wirecover.capture.identifiers import MAX_FLOWS, capture_id, flow_base
-from wirecover.capture.manifest import Manifest
+from wirecover.capture.manifest import Manifest, OutOfScope
+from wirecover.capture.name_hunt import NameHunt
 from wirecover.capture.packets.decode import decode_batch
 from wirecover.capture.packets.record import FRAGMENT, MALFORMED, NOT_IP, REASONS, UNKNOWN_LINK, link_name
 from wirecover.capture.scope import EVERYTHING, Scope
+from wirecover.capture.scope_filter import PSEUDONYM_HIGH, Learned, LeftOut, ScopeFilter
+from wirecover.capture.scoped_evidence import ScopedEvidence
 from wirecover.capture.tables import PACKETS
 from wirecover.capture.version import tool_version
 
@@ -51,19 +55,47 @@ def decode(path: Path, out: Path, scope: Scope = EVERYTHING) -> Manifest:
     Raises CaptureError when the file is no capture or cannot be opened, OSError when `out` cannot be written.
     Damage inside a capture is no error: what is readable is kept, the rest is counted in the `damage` table.
     """
-    with _no_collector(), CaptureReader(path) as reader, EvidenceWriter(out) as evidence:
-        decoding = Decoding(evidence, scope, load_rules(), reader.comments)
-        for batch in reader:
-            decoding.take(batch, np.array([one.link_type for one in reader.interfaces], np.int32))
-        decoding.finish()
-        damage = decoding.write_totals(reader, path.name)
+    with _no_collector():
+        learned = _learn(path, scope) if scope.excluded_names else Learned()
+        left_out = LeftOut()
+        with CaptureReader(path) as reader, _writer(out, scope, left_out) as evidence:
+            allowed = None if scope.is_open else ScopeFilter(scope, path.name, learned, left_out)
+            decoding = Decoding(evidence, allowed, left_out, load_rules(), reader.comments)
+            _read(reader, decoding)
+            damage = decoding.write_totals(reader, path.name)
     manifest = Manifest(
         name=path.name, sha256=reader.sha256, bytes=reader.size, tool_version=tool_version(),
         rules_sha256=decoding.rules.sha256, tables=dict(evidence.rows), files=evidence.digests(), damage=damage,
-        complete=reader.complete,
+        complete=reader.complete, scope_sha256=scope.digest(),
+        out_of_scope=tuple(
+            OutOfScope(*row) for row in left_out.rows()
+        ),
     )  # fmt: skip
     manifest.write(out)
     return manifest
+
+
+def _writer(out: Path, scope: Scope, left_out: LeftOut) -> EvidenceWriter:
+    return EvidenceWriter(out) if scope.is_open else ScopedEvidence(out, scope, left_out)
+
+
+def _read(reader: CaptureReader, decoding: "Decoding") -> None:
+    for batch in reader:
+        decoding.take(batch, np.array([one.link_type for one in reader.interfaces], np.int32))
+    decoding.finish()
+
+
+def _learn(path: Path, scope: Scope) -> Learned:
+    """What in this capture stands for the names that the scope excludes; nothing is written."""
+    hunt, left_out = NameHunt(scope.excluded_names), LeftOut()
+    with CaptureReader(path) as reader:
+        allowed = ScopeFilter(scope, path.name, Learned(), left_out)
+        decoding = Decoding(hunt, allowed, left_out, load_rules(), reader.comments)
+        _read(reader, decoding)
+        decoding.write_totals(reader, path.name)
+    if hunt.overflow:
+        raise CaptureError(path.name, "too much of it speaks of excluded persons to leave out all of it")
+    return hunt.learned()
 
 
 @contextmanager
@@ -82,14 +114,21 @@ class Decoding:
     """The state of one capture's decode."""
 
     def __init__(
-        self, evidence: EvidenceWriter, scope: Scope, rules: RuleSet, comments: Sequence[Comment] = ()
+        self,
+        evidence: EvidenceWriter,
+        allowed: ScopeFilter | None,
+        left_out: LeftOut,
+        rules: RuleSet,
+        comments: Sequence[Comment] = (),
     ) -> None:
         self.rules = rules
         self._comments = comments
-        self._comments_outside: set[int | None] = set()
-        """Frames out of scope that carry a comment, which is then out of scope too."""
+        self._comments_inside: set[int | None] = {None}
+        """Of a scope that is not open: frames that are kept and carry a comment."""
         self._evidence = evidence
-        self._scope = scope
+        self._allowed = allowed
+        """None: everything is."""
+        self._left_out = left_out
         self._tracker = FlowTracker()
         self._media = MediaTracker(self._tracker.seed)
         self._names = NameBook()
@@ -103,7 +142,6 @@ class Decoding:
         self._malformed = 0
         self._undecoded = 0
         self._fragments = 0
-        self._out_of_scope = 0
         self._first_ts: int | None = None
         self._last_ts: int | None = None
         self._per_interface: NDArray[np.int64] = np.zeros(0, np.int64)
@@ -117,7 +155,8 @@ class Decoding:
         self._packets += len(batch.offset)
         self._count_interfaces(batch.interface, len(links))
         rows = decode_batch(batch, links)
-        rows = self._within_scope(rows)
+        if self._allowed is not None:
+            rows = self._within_scope(self._allowed, batch, rows, links)
         if not len(rows):
             return
         self._count(rows, batch, links)
@@ -132,18 +171,14 @@ class Decoding:
             self._write_packets(rows, step)
             self._write_flows(step.finished)
 
-    def _within_scope(self, rows: NDArray[Any]) -> NDArray[Any]:
-        if self._scope.is_open:
-            return rows
-        keep = np.ones(len(rows), np.bool_)
-        if self._scope.first_ts is not None:
-            keep &= rows["ts"] >= self._scope.first_ts
-        if self._scope.last_ts is not None:
-            keep &= rows["ts"] <= self._scope.last_ts
-        self._out_of_scope += int(len(rows) - np.count_nonzero(keep))
-        commented = {comment.frame for comment in self._comments}
-        self._comments_outside |= commented.intersection(rows["frame"][~keep].tolist() if commented else ())
-        return rows[keep]
+    def _within_scope(
+        self, allowed: ScopeFilter, batch: Any, rows: NDArray[Any], links: NDArray[np.int32]
+    ) -> NDArray[Any]:
+        rows = allowed.take(batch, rows, links)
+        if commented := {comment.frame for comment in self._comments}:
+            plain = rows["frame"][rows["src_hi"] != PSEUDONYM_HIGH]
+            self._comments_inside |= commented.intersection(plain.tolist())
+        return rows
 
     def _count_interfaces(self, interface: NDArray[np.int32], known: int) -> None:
         counts = np.bincount(interface, minlength=max(known, len(self._per_interface)))
@@ -262,12 +297,14 @@ class Decoding:
         damage = list(ledger.rows())
         for row in damage:
             evidence.add("damage", row)
+        for left in self._left_out.rows():
+            evidence.add("out_of_scope", left)
         evidence.add(
             "captures",
             (capture_id(reader.sha256), flow_base(reader.sha256), name, reader.sha256, reader.size, reader.format,
              reader.compression, self._packets, self._first_ts, self._last_ts, reader.snaplen, self._truncated,
              self._malformed, int(tracker.counters[DUPLICATES]), int(tracker.counters[OUT_OF_ORDER]),
-             self._out_of_scope, self._undecoded, self._fragments, reader.complete, tool_version(),
+             self._left_out.dropped, self._undecoded, self._fragments, reader.complete, tool_version(),
              self.rules.sha256),
         )  # fmt: skip
         return tuple(_damage_line(*row) for row in damage)
@@ -283,7 +320,7 @@ class Decoding:
                  one.reported_drops),
             )  # fmt: skip
         for comment in reader.comments:
-            if comment.frame is None or comment.frame not in self._comments_outside:
+            if self._allowed is None or comment.frame in self._comments_inside:
                 self._evidence.add("comments", (comment.frame, comment.kind, comment.text))
         for found in reader.damage:
             self._ledger.note(found.kind, found.detail, found.frame, found.offset, found.count)

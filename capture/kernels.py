@@ -35,6 +35,8 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 MODULES: Final = (
     "wirecover.capture.files.scan",
     "wirecover.capture.packets.decode",
+    "wirecover.capture.scope_layers",
+    "wirecover.capture.scope_filter",
     "wirecover.capture.flows.table",
     "wirecover.capture.flows.media_stream",
     "wirecover.capture.flows.media",
