@@ -12,6 +12,7 @@ Both directions between a target and whoever it speaks with are kept: the other 
 """
 
 import json
+import re
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Final, Literal
@@ -85,3 +86,10 @@ def _plain(one: Selector) -> list[object]:
 
 
 EVERYTHING: Final = Scope()
+
+
+def mac_number(text: str) -> int:
+    """A hardware address `02:00:00:00:00:01` as a number; ValueError if it is none."""
+    if re.fullmatch(r"(?:[0-9a-fA-F]{2}[:-]){5}[0-9a-fA-F]{2}", text) is None:
+        raise ValueError(f"{text!r} is no hardware address")
+    return int(text.replace(":", "").replace("-", ""), 16)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from wirecover.capture.kernels import kernel
 from wirecover.capture.packets.record import OK, T_GTP
-from wirecover.capture.scope import Scope, Selector, Span
+from wirecover.capture.scope import Scope, Selector, Span, mac_number
 from wirecover.capture.scope_layers import frame_ends
 
 TIME, EXCLUDED, EXCLUDED_NAME, NO_END, TARGET_TIME, THIRD_PARTY = (
@@ -340,13 +340,6 @@ def _row(kind: int, hi: int, lo: int, bits: int, span: Span = (None, None)) -> t
     return (
         hi, lo, mask_hi, mask_lo, _FIRST if first is None else first, _LAST if last is None else last, kind, 0, 0, 0,
     )  # fmt: skip
-
-
-def mac_number(text: str) -> int:
-    """A hardware address `02:00:00:00:00:01` as a number; ValueError if it is none."""
-    if re.fullmatch(r"(?:[0-9a-fA-F]{2}[:-]){5}[0-9a-fA-F]{2}", text) is None:
-        raise ValueError(f"{text!r} is no hardware address")
-    return int(text.replace(":", "").replace("-", ""), 16)
 
 
 def _mixed(version: NDArray[np.uint8], hi: NDArray[np.uint64], lo: NDArray[np.uint64]) -> NDArray[np.uint64]:
