@@ -7,26 +7,36 @@ from typing import Final
 import click
 
 from wirecover.capture.errors import EXIT_DONE, EXIT_INTEGRITY
+from wirecover.cli.signing import signer_option, trusted_key
 from wirecover.cli.streams import count, show, tell
 
 _WORD: Final = {True: "holds", False: "FAILS", None: "not checked"}
 
 
 @click.command()
-@click.argument("what", metavar="CASE|REPORT", type=click.Path(exists=True, path_type=Path))
+@click.argument("what", metavar="CASE|REPORT|BUNDLE", type=click.Path(exists=True, path_type=Path))
 @click.option(
     "--case",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="With a report: also draw it from this case and compare.",
 )
-def verify(what: Path, case: Path | None) -> int:
-    """Check a case folder, or the PDF of a report against the data beside it.
+@click.option(
+    "--identity",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="With a sealed file: also check what is inside, writing nothing.",
+)
+@signer_option(required=False)
+def verify(what: Path, case: Path | None, identity: Path | None, signer: Path | None) -> int:
+    """Check a case folder, the PDF of a report against the data beside it, or a sealed file.
 
     Exit code 5 when something does not hold.
     """
     if what.is_dir() and case is not None:
         raise click.UsageError("--case goes with a report")
-    lines = _case(what) if what.is_dir() else _report(what, case)
+    if what.is_dir():
+        lines = _case(what)
+    else:
+        lines = _bundle(what, identity, signer) if _is_bundle(what) else _report(what, case)
     failed = 0
     for subject, holds, detail in lines:
         show(f"{_WORD[holds]:<11}  {subject}: {detail}")
@@ -43,6 +53,20 @@ def _case(path: Path) -> Iterable[Line]:
     from wirecover.casefile.verify import verify as check
 
     return [(one.subject, one.holds, one.detail) for one in check(Case.open(path)).checks]
+
+
+def _is_bundle(path: Path) -> bool:
+    from wirecover.casefile.bundle import is_bundle
+
+    return is_bundle(path)
+
+
+def _bundle(path: Path, identity: Path | None, signer: Path | None) -> Iterable[Line]:
+    from wirecover.casefile.bundle_check import check_bundle
+    from wirecover.casefile.bundle_keys import read_identities
+
+    keys = None if identity is None else read_identities(identity)
+    return [(one.subject, one.holds, one.detail) for one in check_bundle(path, keys, trusted_key(signer))]
 
 
 def _report(path: Path, case: Path | None) -> Iterable[Line]:
