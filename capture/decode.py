@@ -271,6 +271,8 @@ class Decoding:
             evidence.add("hosts", fact)
         for row in self._names.rows():
             evidence.add("names", row)
+        for subscriber in self._conversations.dissector.subscribers.rows():
+            evidence.add("subscribers", subscriber)
         for known in sorted({(one.ip, one.name) for one in reader.resolved_names}):
             evidence.add("names", (*known, None, None, "nrb", None, None))
         self._write_reader(reader)

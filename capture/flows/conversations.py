@@ -17,6 +17,7 @@ from wirecover.capture.flows.dialogue import Dialogue
 from wirecover.capture.flows.dissector import PACKET_FIELDS, Dissector, PacketFacts, Piece
 from wirecover.capture.flows.endpoints import address_text
 from wirecover.capture.flows.handshake import Handshake
+from wirecover.capture.flows.handshakes import ech_of
 from wirecover.capture.flows.hosts import HostBook
 from wirecover.capture.flows.ledger import Ledger
 from wirecover.capture.flows.names import NameBook
@@ -70,7 +71,10 @@ class Conversations:
 
     def pop(self, slot: int) -> Dialogue | None:
         """What was known of a flow that is over."""
-        return self._dialogues.pop(slot, None)
+        dialogue = self._dialogues.pop(slot, None)
+        if dialogue is not None and dialogue.readers is not None:
+            self.dissector.finish(dialogue)
+        return dialogue
 
     def pop_names(self, slot: int) -> tuple[tuple[str, int], ...]:
         """The `dns_names` of a flow that has no dialogue."""
@@ -128,6 +132,8 @@ class Conversations:
             dialogue.dns_names = self.pop_names(slot)
         elif self._names.any_learnt and (names := self._asked(packet)):
             dialogue.dns_names = names
+            if len(names) > 1:
+                dialogue.dns_fresh = self._fresh(packet)
         return dialogue
 
     def _asked(self, packet: PacketFacts) -> tuple[tuple[str, int], ...]:
@@ -138,6 +144,15 @@ class Conversations:
             address_text(version, target_hi, target_lo),
         )
         return self._names.asked(source, target) or self._names.asked(target, source)
+
+    def _fresh(self, packet: PacketFacts) -> str | None:
+        """The name of a packet's other end that was asked for right before it."""
+        _, ts, version, source_hi, source_lo, target_hi, target_lo, *_ = packet
+        source, target = (
+            address_text(version, source_hi, source_lo),
+            address_text(version, target_hi, target_lo),
+        )
+        return self._names.fresh(source, target, ts) or self._names.fresh(target, source, ts)
 
     # ---- what kernels have read --------------------------------------------------------------------------
 
@@ -163,6 +178,8 @@ class Conversations:
             self._ledger.note("malformed-tls", problem.reason, frame)
             return
         sni = plain_name(bytes(buffer[sni_at : sni_at + sni_length])) if sni_length else None
+        if facts.ech is not None and handshake.client_frame is None:
+            handshake.ech = ech_of(bytes(buffer[at : at + length]))
         handshake.take_client(facts, sni, frame, ts)
         dialogue.client_half = half
         for oddity in facts.problems:
@@ -263,6 +280,9 @@ class Conversations:
         if self.dissector.read_udp(dialogue, piece, data) is False:
             self._tracker.halves["mode"][2 * dialogue.slot : 2 * dialogue.slot + 2] = OTHER
             dialogue.deaf = dialogue.service == "quic"
+        if dialogue.more:
+            self._tracker.halves["want"][2 * dialogue.slot : 2 * dialogue.slot + 2] = dialogue.more
+            dialogue.more = 0
         if dialogue.client_half != dialogue.client_told:
             dialogue.client_told = dialogue.client_half
             self._tracker.flows["hello_half"][dialogue.slot] = dialogue.client_half

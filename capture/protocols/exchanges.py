@@ -100,8 +100,10 @@ def _is_random(data: bytes) -> bool:
 
 # ---- OpenVPN ---------------------------------------------------------------------------------------------
 
-_CLIENT_RESETS: Final = {7: "V2", 10: "V3"}
 _SERVER_RESET: Final = 8
+_RESETS: Final = {7: "client reset V2", 10: "client reset V3", _SERVER_RESET: "server reset V2"}
+_ACKNOWLEDGING: Final = frozenset({b"\x20", b"\x28", b"\x40"})
+"""Control V1, acknowledgement and the server's reset: a count, so many packet ids, and whose session they are of."""
 _PORT: Final = 1194
 
 
@@ -123,19 +125,37 @@ def _openvpn_tcp(said: _Exchange, server_port: int) -> Recognised | None:
 def _openvpn(packets: Sequence[tuple[bool, int, bytes]], server_port: int) -> Recognised | None:
     """https://openvpn.net/community-docs/openvpn-protocol.html: hard resets of both sides."""
     for up, length, ask in packets:
-        if len(ask) < 14 or ask[0] & 7 or ask[0] >> 3 not in _CLIENT_RESETS or not any(ask[1:9]):
+        if len(ask) < 14 or ask[0] & 7 or ask[0] >> 3 not in _RESETS or not any(ask[1:9]):
             continue
-        kind = _CLIENT_RESETS[ask[0] >> 3]
+        kind = _RESETS[ask[0] >> 3]
         for answered, _, reply in packets:
-            if answered == up or len(reply) < 14 or reply[0] != _SERVER_RESET << 3:
+            if (
+                ask[0] >> 3 == _SERVER_RESET
+                or answered == up
+                or len(reply) < 14
+                or reply[0] != _SERVER_RESET << 3
+            ):
                 continue
             how = _openvpn_answer(ask, reply)
             if how is not None:
-                return Recognised("openvpn", f"client reset {kind}, server reset {how}")
+                return Recognised("openvpn", f"{kind}, server reset {how}")
+        acknowledged = _openvpn_acknowledged(packets, up, ask[1:9])
+        if acknowledged is not None:
+            return Recognised("openvpn", f"{kind}, then {acknowledged}")
         if server_port == _PORT and length == 14 and ask[9:] == bytes(5):
-            return Recognised(
-                "openvpn", f"client reset {kind} on port {_PORT}, not answered in what was seen"
-            )
+            return Recognised("openvpn", f"{kind} on port {_PORT}, not answered in what was seen")
+    return None
+
+
+def _openvpn_acknowledged(packets: Sequence[tuple[bool, int, bytes]], up: bool, session: bytes) -> str | None:
+    """One side alone: its control packets acknowledge one and the same session of the other side."""
+    named = [
+        data[10 + 4 * data[9] : 18 + 4 * data[9]] for sender, _, data in packets
+        if sender == up and len(data) > 9 and data[:1] in _ACKNOWLEDGING and data[1:9] == session
+        and 1 <= data[9] <= 8
+    ]  # fmt: skip
+    if len(named) >= 2 and len(set(named)) == 1 and len(named[0]) == 8 and any(named[0]):
+        return f"{len(named)} control packets acknowledge one session of the other side, which was not seen"
     return None
 
 
@@ -147,8 +167,9 @@ def _openvpn_answer(ask: bytes, reply: bytes) -> str | None:
     times = [int.from_bytes(one[13:17], "big") for one in (ask, reply)]
     first = [int.from_bytes(one[9:13], "big") for one in (ask, reply)]
     wrapped = len(ask) >= 49 and len(reply) >= 49 and _is_random(ask[17:49]) and _is_random(reply[17:49])
-    # tls-crypt: a packet id from 1 on, the time, and a tag of 32 bytes, in both; clocks agree within a day
-    counted = first[0] & 0x00FFFFFF == 1 and 0 < first[1] & 0x00FFFFFF < 16
+    # tls-crypt: a packet id from 1 on (its upper half may hold flags), the time, and a tag of 32 bytes, in both;
+    # clocks agree within a day
+    counted = first[0] & 0xFFFF == 1 and 0 < first[1] & 0xFFFF < 16
     if wrapped and counted and min(times) > 1_000_000_000 and abs(times[0] - times[1]) < 86400:
         return "wrapped with tls-crypt, packet ids and clocks agree"
     return None
