@@ -213,6 +213,15 @@ class RuleSet:
             self._decided[dated] = verdict
         return None if verdict is None else _label(verdict, facts)
 
+    def hints(self, signatures: frozenset[str], at_ns: int, frame: int) -> tuple[Evidence, ...]:
+        """What the byte patterns of a flow without a label point to, weakly; in the order of the patterns."""
+        return tuple(
+            Evidence(row.app, row.id, "signature", name, frame, min(row.confidence, SUPPORT_MAXIMUM))
+            for name in sorted(signatures)
+            for row in self._exact.get(("signature", name), ())
+            if row.valid_from <= at_ns < row.valid_to
+        )
+
     def _decide(self, facts: FlowFacts, at_ns: int) -> _Verdict | None:
         found = [hit for hit in self._look_up(facts) if hit.row.valid_from <= at_ns < hit.row.valid_to]
         hits = _weigh(found, facts)

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wirecover.capture.apps.matcher import Evidence, FlowFacts, Label, RuleSet
+from wirecover.capture.apps.sockets import ice_session
 from wirecover.capture.evidence import EvidenceWriter
 from wirecover.capture.flows.conversations import Conversations
 from wirecover.capture.flows.dialogue import Dialogue
@@ -64,6 +65,12 @@ class Labeller:
                 names = self._names(dialogue.dns_names) if dialogue.dns_names else ()
                 label = self._judge_dialogue(dialogue, tuple(server), names, client, frame, ts)
                 batch.add(dialogue.service, label)
+                if dialogue.stun_username is not None and dialogue.stun_realm is None:
+                    batch.note_session(ice_session(dialogue.stun_username))
+                if label is None and not dialogue.only_stun:
+                    found = dialogue.signatures(client, protocol_name(server[0]))
+                    if found:
+                        batch.note_hints(self._rules.hints(found, ts, frame))
             elif service == SERVICE_DNS:
                 names = self._names(conversations.pop_names(slot))
                 batch.add("dns", self._judge_dns(tuple(server), names, frame, ts))
@@ -98,11 +105,14 @@ class Labeller:
         signatures = (
             _NONE if dialogue.only_stun else dialogue.signatures(client_half, protocol_name(server[0]))
         )
+        fresh = dialogue.dns_fresh
+        if fresh is not None and not self._telling(fresh):
+            fresh = None
         key = (
             self._rules.era(ts), server, tuple([name for name, _ in names]) if names else (), sni, alpn, ja4,
             dialogue.service,
             dialogue.certificate_names, dialogue.stun_realm, dialogue.stun_username, dialogue.stun_software,
-            dialogue.stun_attributes, signatures,
+            dialogue.stun_attributes, signatures, dialogue.framing, fresh,
         )  # fmt: skip
         try:
             label = self._judged[key]
@@ -112,6 +122,7 @@ class Labeller:
                 certificate_names=dialogue.certificate_names, certificate_frame=_CERTIFICATE,
                 stun_realm=dialogue.stun_realm, stun_username=dialogue.stun_username,
                 stun_software=dialogue.stun_software, stun_attributes=dialogue.stun_attributes, signatures=signatures,
+                framing=dialogue.framing, dns_fresh=fresh,
             )  # fmt: skip
             label = self._remember(key, facts, ts)
         if label is None:
@@ -146,7 +157,18 @@ _NONE: Final[frozenset[str]] = frozenset()
 
 def _with_frames(label: Label, frames: tuple[int, int, int], names: _Names) -> Label:
     """The label with the flow's own frames in place of the stand-ins."""
-    evidence = tuple(
+    return Label(
+        label.app,
+        label.confidence,
+        _reasons_with_frames(label.evidence, frames, names),
+        _reasons_with_frames(label.conflicts, frames, names) if label.conflicts else (),
+    )
+
+
+def _reasons_with_frames(
+    reasons: tuple[Evidence, ...], frames: tuple[int, int, int], names: _Names
+) -> tuple[Evidence, ...]:
+    return tuple(
         [
             Evidence(
                 app,
@@ -156,10 +178,9 @@ def _with_frames(label: Label, frames: tuple[int, int, int], names: _Names) -> L
                 frames[-frame - 1] if frame > _DNS else names[_DNS - frame][1],
                 confidence,
             )
-            for app, rule, kind, value, frame, confidence in label.evidence
+            for app, rule, kind, value, frame, confidence in reasons
         ]
     )
-    return Label(label.app, label.confidence, evidence, ())
 
 
 def shared_sockets(

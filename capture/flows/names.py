@@ -8,6 +8,10 @@ MAX_NAMES: Final = 1 << 18
 """(address, name, source) triples held; beyond, the one not seen longest is written out and forgotten."""
 MAX_LEARNT: Final = 1 << 17
 MAX_PER_ADDRESS: Final = 16
+FRESH_NS: Final = 1_000_000_000
+"""A flow that begins at most so long after an answer may be what the client asked for."""
+STALE_NS: Final = 5_000_000_000
+"""So much older must the other names of the address be."""
 
 
 class NameBook:
@@ -15,7 +19,8 @@ class NameBook:
 
     def __init__(self) -> None:
         self._seen: OrderedDict[tuple[str, str, str], list[int]] = OrderedDict()
-        self._asked: OrderedDict[tuple[str, str], dict[str, int]] = OrderedDict()
+        self._asked: OrderedDict[tuple[str, str], dict[str, tuple[int, int]]] = OrderedDict()
+        """(client, address) -> name -> frame and time of the last answer, that of the latest answer last."""
         self._addresses: set[str] = set()
         """At least every address in `_asked`."""
 
@@ -35,8 +40,11 @@ class NameBook:
             return self._row(*self._seen.popitem(last=False))
         return None
 
-    def learn(self, client: str, ip: str, name: str, frame: int) -> None:
-        """A DNS answer told `client` that `name` is at `ip`. Only what a client asked itself names its flows."""
+    def learn(self, client: str, ip: str, name: str, frame: int, ts: int = -1) -> None:
+        """A DNS answer told `client` that `name` is at `ip`. Only what a client asked itself names its flows.
+
+        Without its time (-1) the answer is never the freshest.
+        """
         if len(self._addresses) >= MAX_LEARNT:
             self._addresses = {address for _, address in self._asked}
         self._addresses.add(ip)
@@ -45,7 +53,7 @@ class NameBook:
         if name not in names and len(names) >= MAX_PER_ADDRESS:
             del names[next(iter(names))]
         names.pop(name, None)
-        names[name] = frame
+        names[name] = (frame, ts)
         if len(self._asked) > MAX_LEARNT:
             self._asked.popitem(last=False)
 
@@ -61,7 +69,21 @@ class NameBook:
     def asked(self, client: str, ip: str) -> tuple[tuple[str, int], ...]:
         """(name, frame of the answer) that `client` had learnt for `ip`, oldest first."""
         names = self._asked.get((client, ip))
-        return tuple(names.items()) if names else ()
+        return tuple([(name, frame) for name, (frame, _) in names.items()]) if names else ()
+
+    def fresh(self, client: str, ip: str, ts: int) -> str | None:
+        """The name that `client` asked for right before `ts`, when it had asked for no other of `ip` for a while.
+
+        Bermudez et al., DNS to the Rescue (ACM IMC 2012), name flows by the last answer before them; here others
+        must be out of the way, too.
+        """
+        names = self._asked.get((client, ip))
+        if not names:
+            return None
+        latest = sorted((when, name) for name, (_, when) in names.items() if when <= ts)
+        if not latest or ts - latest[-1][0] > FRESH_NS:
+            return None
+        return None if len(latest) > 1 and ts - latest[-2][0] < STALE_NS else latest[-1][1]
 
     def rows(self) -> Iterator[tuple[object, ...]]:
         """Values in the order of `tables.NAMES`, sorted."""

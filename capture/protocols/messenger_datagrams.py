@@ -93,6 +93,8 @@ def zalo_call(payloads: _Payloads) -> bool:
     return any(up not in told for up in asked) and bool(told)
 
 
+TELLING_LENGTHS: Final = frozenset((40, 74))
+"""Only datagrams of these lengths tell anything."""
 Fact = tuple[str, str, str]
 """Protocol, attribute, value."""
 

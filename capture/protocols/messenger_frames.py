@@ -326,7 +326,7 @@ class WhatsAppTalk(FramedTalk):
         if len(data) < at + 4:
             self._opening = data
             return None
-        if data[at : at + 2] != b"WA":
+        if data[at : at + 2] != b"WA" or data[at + 2] >= 16:
             raise _BrokenError
         self._opening = None
         self.facts.append(("version", f"{data[at + 2]}.{data[at + 3]}"))
