@@ -14,12 +14,15 @@ import duckdb
 from wirecover.capture.scope import Scope
 from wirecover.casefile import schema
 from wirecover.casefile.catalogue import open_catalogue
-from wirecover.casefile.custody import Signer, append_act
+from wirecover.casefile.custody import Act, Signer, note, record, start_log
 from wirecover.casefile.durable import remove_tree
+from wirecover.casefile.entering import finish_entering
 from wirecover.casefile.errors import CaseError
-from wirecover.casefile.ingest import Ingest, IngestEvent, IngestReport, transaction
+from wirecover.casefile.former_log import adopt_former_log
+from wirecover.casefile.ingest import Ingest, IngestEvent, IngestReport
 from wirecover.casefile.layout import EVIDENCE, EXPORTS, FORMAT_VERSION, MARKER, REPORTS, Marker, read_marker
 from wirecover.casefile.pool import Decoder
+from wirecover.casefile.transaction import transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +57,14 @@ class Case:
     """Why; goes into the custody log with every act."""
 
     @classmethod
-    def create(cls, path: Path, training: bool, *, clock: Callable[[], int] = time.time_ns) -> Self:
+    def create(
+        cls,
+        path: Path,
+        training: bool,
+        *,
+        clock: Callable[[], int] = time.time_ns,
+        by: Signer | None = None,
+    ) -> Self:
         """Make a case folder; CaseError when something is there already.
 
         It is built beside its place and renamed, so that a killed `init` leaves no half of a case.
@@ -67,9 +77,12 @@ class Case:
             home.parent.mkdir(parents=True, exist_ok=True)
             for name in (EVIDENCE, REPORTS, EXPORTS):
                 (building / name).mkdir(parents=True)
-            _make_catalogue(building, training=training, at=clock())
             text = Marker(FORMAT_VERSION, training).to_toml()
             (building / MARKER).write_text(text, encoding="utf-8", newline="\n")
+            made = cls(building, training, clock, by)
+            start_log(made, {"training": training, "format_version": FORMAT_VERSION})
+            with closing(open_catalogue(building, write=True)) as connection, transaction(connection):
+                schema.apply(connection, empty=True, logged=True)
             if home.exists():
                 home.rmdir()
             building.rename(home)
@@ -78,7 +91,7 @@ class Case:
         finally:
             if building.exists():
                 remove_tree(building)
-        return cls(path, training, clock)
+        return cls(path, training, clock, by)
 
     @classmethod
     def open(
@@ -100,7 +113,11 @@ class Case:
         """
         connection = open_catalogue(self.path, write=write, threads=threads)
         if write:
-            self._renew_schema(connection)
+            try:
+                self._make_current(connection)
+            except BaseException:
+                connection.close()
+                raise
         return connection
 
     def exhibits(self) -> list[Exhibit]:
@@ -134,24 +151,24 @@ class Case:
             from wirecover.capture.decode import decode  # numba and its kernels: only when packets are read
 
             decoder = decode
-        job = Ingest(self.path, scope or Scope(), decoder, max(1, workers), progress, self.clock)
-        return job.run([Path(os.fspath(path)) for path in paths])
+        given = [Path(os.fspath(path)) for path in paths]
+        act = Act("ingest", {"paths": [path.name for path in given]})
+        with record(self, act) as entry:
+            job = Ingest(
+                self.path, lambda: self.connect(write=True), scope or Scope(), decoder, max(1, workers),
+                progress, entry,
+            )  # fmt: skip
+            return job.run(given)
 
     def log(self, verb: str, arguments: Mapping[str, Any]) -> None:
-        """Append one act to the custody log."""
-        with closing(self.connect(write=True)) as connection:
-            append_act(connection, verb, arguments, at=self.clock())
+        """Append one line to the custody log."""
+        note(self, Act(verb, arguments))
 
-    @staticmethod
-    def _renew_schema(connection: duckdb.DuckDBPyConnection) -> None:
-        """Bring a catalogue that an earlier version made up to this version's schema."""
+    def _make_current(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """This version's schema, and all that the custody log says was entered."""
+        adopt_former_log(self, connection)
         empty = connection.execute("SELECT count(*) FROM exhibits").fetchall() == [(0,)]
         if not schema.is_current(connection, empty=empty):
             with transaction(connection):
-                schema.apply(connection, empty=empty)
-
-
-def _make_catalogue(case: Path, *, training: bool, at: int) -> None:
-    with closing(open_catalogue(case, write=True)) as connection, transaction(connection):
-        schema.apply(connection, empty=True)
-        append_act(connection, "init", {"training": training, "format_version": FORMAT_VERSION}, at=at)
+                schema.apply(connection, empty=empty, logged=True)
+        finish_entering(self, connection)

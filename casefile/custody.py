@@ -28,15 +28,12 @@ import getpass
 import hmac
 import json
 import secrets
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final, Protocol
-
-import duckdb
 
 from wirecover.capture.errors import EXIT_REFUSED, WirecoverError
 from wirecover.capture.version import tool_version
@@ -132,6 +129,10 @@ class Entry:
         with locked_log(self._case.path, verb) as log:
             return _append(self._case, log, Act(verb, arguments, subjects), phase, within=self.begun.seq)
 
+    def found_more(self, what: Iterable[str]) -> None:
+        """More that earlier runs left behind."""
+        self.found += tuple(what)
+
     def result(self, digest: str | None, **facts: Any) -> None:
         """SHA-256 of what came out, and counts worth keeping; both go into the closing line."""
         self.digest = digest
@@ -213,6 +214,24 @@ def reference(case: Path, value: str) -> str:
     return "hmac:" + hmac.digest(key, value.encode("utf-8", "backslashreplace"), "sha256").hex()
 
 
+def adopt_line(
+    log: OpenLog, row: tuple[Any, ...] | None, *, case: Witness | None = None, act: Act | None = None
+) -> None:
+    """A line for an act of a former log (former_log.py), or the act that ends its adoption."""
+    if case is not None and act is not None:
+        _append(case, log, act, "done")
+    if row is None:
+        return
+    _, ts, who, verb, arguments, tool, _, digest = row
+    facts = json.loads(arguments)
+    line = Record(
+        seq=log.head.seq + 1, ts=ts, actor=who, verb=verb, phase="done", act=log.head.seq + 1,
+        arguments={**(facts if isinstance(facts, dict) else {}), "former": digest}, tool_version=tool,
+        prev_sha256=log.head.sha256,
+    )  # fmt: skip
+    log.append(replace(line, sha256=line.digest()))
+
+
 def actor() -> str:
     """Login name of who runs this process."""
     try:
@@ -282,11 +301,22 @@ def _plain(text: str) -> str:
 
 def _bounded(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """The arguments as they are kept; of what is larger than a line may be, only size and digest."""
-    text = _plain(canonical(dict(arguments)))
-    if len(text) > MAX_ARGUMENTS:
-        return {"omitted_bytes": len(text.encode()), "sha256": sha256(text.encode()).hexdigest()}
-    kept: dict[str, Any] = json.loads(text)
+    kept: dict[str, Any] = _scrubbed(json.loads(canonical(dict(arguments))))
+    data = canonical(kept).encode()
+    if len(data) > MAX_ARGUMENTS:
+        return {"omitted_bytes": len(data), "sha256": sha256(data).hexdigest()}
     return kept
+
+
+def _scrubbed(value: Any) -> Any:
+    """A JSON value with all its texts made plain."""
+    if isinstance(value, str):
+        return _plain(value)
+    if isinstance(value, list):
+        return [_scrubbed(one) for one in value]
+    if isinstance(value, dict):
+        return {_plain(name): _scrubbed(one) for name, one in value.items()}
+    return value
 
 
 def _close(case: Witness, act: Act, entry: Entry, phase: str, facts: Mapping[str, Any]) -> None:
@@ -375,54 +405,3 @@ class _As:
     by: Signer | None
     second: Signer | None = None
     reason: str | None = None
-
-
-def act_digest(seq: int, ts: int, who: str, verb: str, arguments: str, tool: str, previous: str) -> str:
-    """SHA-256 of one act; `ts` in nanoseconds since 1970, UTC."""
-    facts = {
-        "seq": seq, "ts": ts, "actor": who, "verb": verb, "arguments": arguments, "tool_version": tool,
-        "prev_sha256": previous,
-    }  # fmt: skip
-    return sha256(canonical(facts).encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def append_act(
-    connection: duckdb.DuckDBPyConnection, verb: str, arguments: Mapping[str, Any], *, at: int | None = None
-) -> str:
-    """Append one act, inside the caller's transaction if there is one; returns its hash.
-
-    `at` is the time of the act in nanoseconds since 1970, UTC; the machine's clock when not given.
-    """
-    when = time.time_ns() if at is None else at
-    last = connection.execute("SELECT seq, sha256 FROM custody_log ORDER BY seq DESC LIMIT 1").fetchall()
-    seq, previous = (last[0][0] + 1, last[0][1]) if last else (1, GENESIS)
-    # A file name may hold bytes that are not text (lone surrogates); the log keeps them escaped.
-    text = canonical(arguments).encode("utf-8", "backslashreplace").decode()
-    row = (seq, when, actor(), verb, text, tool_version(), previous)
-    digest = act_digest(*row)
-    connection.execute(
-        "INSERT INTO custody_log VALUES (?, make_timestamp_ns(?), ?, ?, ?, ?, ?, ?)", [*row, digest]
-    )
-    return digest
-
-
-def broken_acts(connection: duckdb.DuckDBPyConnection) -> list[str]:
-    """What does not hold in the chain, one line each; empty when it holds from the first act to the last."""
-    rows = connection.execute(
-        "SELECT seq, epoch_ns(ts), actor, verb, arguments, tool_version, prev_sha256, sha256 "
-        "FROM custody_log ORDER BY seq"
-    ).fetchall()
-    problems: list[str] = []
-    previous = GENESIS
-    for place, (seq, ts, who, verb, arguments, tool, claimed, digest) in enumerate(rows, start=1):
-        if seq != place:
-            problems.append(f"act {place} is missing or out of place (found number {seq})")
-            break
-        if claimed != previous:
-            problems.append(f"act {seq} ({verb}) does not follow from the act before it")
-        if act_digest(seq, ts, who, verb, arguments, tool, claimed) != digest:
-            problems.append(f"act {seq} ({verb}) was changed")
-        previous = digest
-    if not rows:
-        problems.append("the log is empty: even the making of the case is not in it")
-    return problems

@@ -18,8 +18,11 @@ from wirecover.capture.identifiers import capture_id, flow_base
 from wirecover.capture.manifest import Manifest
 from wirecover.casefile.case import Case, Exhibit
 from wirecover.casefile.catalogue import explain
-from wirecover.casefile.custody import broken_acts
+from wirecover.casefile.derived_check import derived_problems
+from wirecover.casefile.entering import logged_exhibits
 from wirecover.casefile.layout import EVIDENCE, MANIFEST, PARTIAL_PREFIX
+from wirecover.casefile.log_check import read_log
+from wirecover.casefile.log_file import Record
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +30,8 @@ class Check:
     """One line of the result."""
 
     subject: str
-    holds: bool
+    holds: bool | None
+    """None: a remark; nothing is wrong, but a reader should know it."""
     detail: str
 
 
@@ -40,7 +44,7 @@ class Verification:
     @property
     def holds(self) -> bool:
         """True when every line does."""
-        return all(check.holds for check in self.checks)
+        return all(check.holds is not False for check in self.checks)
 
 
 def verify(case: Case) -> Verification:
@@ -58,38 +62,39 @@ def verify(case: Case) -> Verification:
 
 
 def _log(case: Case) -> Iterator[Check]:
-    """The chain, and that the log tells the same exhibits and the same kind of case as the catalogue and
-    marker.
-    """
+    """The log itself, and that it tells the same exhibits, derived rows and kind of case as the catalogue."""
+    state = read_log(case.path)
+    problems = list(state.problems)
     try:
         with closing(case.connect()) as connection:
-            problems = broken_acts(connection)
-            problems += _log_against_catalogue(connection, training=case.training)
-            count = connection.execute("SELECT count(*) FROM custody_log").fetchall()[0][0]
+            problems += _log_against_catalogue(connection, state.acts)
+            problems += derived_problems(connection, state)
     except duckdb.Error as error:
         raise explain(error, case.path) from error
+    first = state.acts[0].arguments.get("training") if state.acts and state.acts[0].verb == "init" else None
+    if first is not case.training:
+        problems.append(f"the case calls itself {'' if case.training else 'not '}training, its log does not")
     for problem in problems:
         yield Check("custody log", holds=False, detail=problem)
     if not problems:
-        yield Check("custody log", holds=True, detail=f"{count} acts, chain unbroken")
+        count = f"{len(state.acts):,} lines, chain unbroken, head {state.acts[-1].sha256}"
+        yield Check("custody log", holds=True, detail=count)
+    for remark in state.remarks:
+        yield Check("custody log", holds=None, detail=remark)
 
 
-def _log_against_catalogue(connection: duckdb.DuckDBPyConnection, *, training: bool) -> list[str]:
-    noted = set(connection.execute(
-        "SELECT arguments->>'sha256', arguments->>'manifest_sha256', (arguments->>'bytes')::BIGINT "
-        "FROM custody_log WHERE verb = 'exhibit'"
-    ).fetchall())  # fmt: skip
+def _log_against_catalogue(connection: duckdb.DuckDBPyConnection, log: list[Record]) -> list[str]:
+    noted = {
+        (digest, line.arguments.get("manifest_sha256"), line.arguments.get("bytes"))
+        for digest, line in logged_exhibits(log).items()
+    }
     listed = set(connection.execute("SELECT sha256, manifest_sha256, bytes FROM exhibits").fetchall())
     problems = [f"exhibit {digest} entered by no logged act" for digest, *_ in sorted(listed - noted)]
-    problems += [
-        f"exhibit {digest} is logged but not in the catalogue" for digest, *_ in sorted(noted - listed)
+    return problems + [
+        f"exhibit {digest} is logged but not in the catalogue: an ingest was killed (the next one lists it), or "
+        "the catalogue was changed"
+        for digest in sorted({one[0] for one in noted} - {one[0] for one in listed})
     ]
-    first = connection.execute(
-        "SELECT (arguments->>'training')::BOOLEAN FROM custody_log WHERE verb = 'init' ORDER BY seq LIMIT 1"
-    ).fetchall()
-    if first != [(training,)]:
-        problems.append(f"the case calls itself {'' if training else 'not '}training, its log does not")
-    return problems
 
 
 def _exhibit_problems(folder: Path, exhibit: Exhibit) -> Iterator[str]:
