@@ -72,7 +72,9 @@ def open_stream(flow_no: int, piece: Piece, data: bytes, evidence: EvidenceWrite
         return stream if stream.feed(piece, data, evidence) else None
     header = parse_obfuscated_header(data)
     if header is not None:
-        facts = [("transport", f"obfuscated {header.transport}"), ("data_centre", str(header.data_centre))]
+        facts = [("transport", f"obfuscated {header.transport}")]
+        if header.data_centre is not None:
+            facts.append(("data_centre", str(header.data_centre)))
         if header.has_key is not None:
             facts.append(("auth_key_id", "present" if header.has_key else "none: key exchange"))
         for attribute, value in facts:
