@@ -24,7 +24,8 @@ def test_it_is_read_as_it_was_written() -> None:
 
 CHANGES: dict[str, Any] = {
     "kind": "other", "case_id": "A" * 64, "log_acts": -1, "log_sha256": 5, "made_at": 1 << 63,
-    "tool_version": "x" * 101, "training": 1, "recipients": [], "members": {}, "share": [], "version": 2, "format": "zip",
+    "tool_version": "x" * 101, "training": 1, "recipients": [], "members": {}, "share": [], "version": 2,
+    "format": "zip",
 }  # fmt: skip
 
 
