@@ -151,9 +151,10 @@ class Authority:
     cross_border: CrossBorder | None
     emergency: Emergency | None
     retention: Retention | None
-    reason_for: frozenset[str]
-    """Acts that need a reason in the custody log."""
-    two_persons_for: frozenset[str]
+    reason_required: bool
+    """Every act needs a reason in the custody log (`demands.py` enforces it)."""
+    two_person: tuple[str, ...]
+    """Acts that two examiners must sign."""
     document_sha256: str | None
 
     @property

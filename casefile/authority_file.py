@@ -49,6 +49,8 @@ class AuthorityFile:
 
     authority: Authority
     data: bytes
+    name: str
+    """What complaints call the file."""
 
     @property
     def sha256(self) -> str:
@@ -73,14 +75,14 @@ def parse_authority(data: bytes, name: str) -> AuthorityFile:
         raise top.fail("format", f"{form!r} is not {FORMAT!r}")
     found = _authority(top)
     top.finish()
-    return AuthorityFile(found, data)
+    return AuthorityFile(found, data, name)
 
 
 def _authority(top: Section) -> Authority:
     country = top.text("country")
     if len(country) != 2 or not country.isascii() or not country.isalpha() or not country.isupper():
         raise top.fail("country", "must be two capital letters (ISO 3166-1)")
-    reason, two = top.table_or_none("custody", _custody) or (frozenset[str](), frozenset[str]())
+    reason, two = top.table_or_none("custody", _custody) or (False, ())
     return Authority(
         country=country,
         instrument=top.text("instrument"),
@@ -104,8 +106,8 @@ def _authority(top: Section) -> Authority:
         cross_border=top.table_or_none("cross_border", _cross_border),
         emergency=top.table_or_none("emergency", _emergency),
         retention=top.table_or_none("retention", _retention),
-        reason_for=reason,
-        two_persons_for=two,
+        reason_required=reason,
+        two_person=two,
         document_sha256=top.sha256_or_none("document_sha256"),
     )
 
@@ -220,8 +222,5 @@ def _retention(section: Section) -> Retention:
     )  # fmt: skip
 
 
-def _custody(section: Section) -> tuple[frozenset[str], frozenset[str]]:
-    return (
-        frozenset(section.texts("reason_for", VERBS)),
-        frozenset(section.texts("two_persons_for", VERBS)),
-    )
+def _custody(section: Section) -> tuple[bool, tuple[str, ...]]:
+    return section.flag("reason_required"), section.texts("two_person", VERBS)
