@@ -174,6 +174,20 @@ class Section:
             raise self.fail(key, f"must be between {least} and {most}")
         return value
 
+    def wholes(self, key: str, least: int, most: int) -> tuple[int, ...]:
+        """A list of whole numbers between two others; empty when the key is not there."""
+        if not self.has(key):
+            return ()
+        values = self._get(key, (list,), "a list of whole numbers")
+        if len(values) > MAX_ITEMS:
+            raise self.fail(key, f"more than {MAX_ITEMS} entries")
+        for value in values:
+            if type(value) is not int or not least <= value <= most:
+                raise self.fail(key, f"must be a list of whole numbers between {least} and {most}")
+        if len(set(values)) != len(values):
+            raise self.fail(key, "an entry stands twice")
+        return tuple(values)
+
     def time(self, key: str) -> int:
         """A date and time with its offset from UTC, as nanoseconds since 1970."""
         value = self._get(key, (datetime,), "a date and time with an offset, as 2026-03-01T08:00:00+01:00")
