@@ -19,7 +19,7 @@ from wirecover.capture.apps.matcher import RuleSet, load_rules
 from wirecover.capture.apps.sockets import labels_by_socket
 from wirecover.capture.errors import CaptureError
 from wirecover.capture.evidence import EvidenceWriter
-from wirecover.capture.files.batch import Comment
+from wirecover.capture.files.batch import Comment, Interface
 from wirecover.capture.files.reader import CaptureReader
 from wirecover.capture.flows.conversations import Conversations
 from wirecover.capture.flows.hosts import HostBook
@@ -36,6 +36,7 @@ from wirecover.capture.manifest import Manifest, OutOfScope
 from wirecover.capture.name_hunt import NameHunt
 from wirecover.capture.packets.decode import decode_batch
 from wirecover.capture.packets.record import FRAGMENT, MALFORMED, NOT_IP, REASONS, UNKNOWN_LINK, link_name
+from wirecover.capture.quality.survey import Survey
 from wirecover.capture.scope import EVERYTHING, Scope
 from wirecover.capture.scope_filter import PSEUDONYM_HIGH, Learned, LeftOut, ScopeFilter
 from wirecover.capture.scoped_evidence import ScopedEvidence
@@ -49,23 +50,26 @@ FLOWS_AT_ONCE: Final = 1 << 14
 _RECORD_LISTS: Final = (PACKETS.field("record_bytes").type, PACKETS.field("record_types").type)
 
 
-def decode(path: Path, out: Path, scope: Scope = EVERYTHING) -> Manifest:
+def decode(path: Path, out: Path, scope: Scope = EVERYTHING, rules: Path | None = None) -> Manifest:
     """Decode the capture at `path` into the existing, empty folder `out`; write its manifest there and return it.
 
-    Raises CaptureError when the file is no capture or cannot be opened, OSError when `out` cannot be written.
+    `rules` is a folder or file of application rules that hold beside those of this version. Raises RuleError for them,
+    and CaptureError when the file is no capture or cannot be opened, OSError when `out` cannot be written.
     Damage inside a capture is no error: what is readable is kept, the rest is counted in the `damage` table.
     """
     with _no_collector():
-        learned = _learn(path, scope) if scope.excluded_names else Learned()
+        known = load_rules(rules)
+        learned = _learn(path, scope, known) if scope.excluded_names else Learned()
         left_out = LeftOut()
         with CaptureReader(path) as reader, _writer(out, scope, left_out) as evidence:
             allowed = None if scope.is_open else ScopeFilter(scope, path.name, learned, left_out)
-            decoding = Decoding(evidence, allowed, left_out, load_rules(), reader.comments)
+            decoding = Decoding(evidence, allowed, left_out, known, reader.comments, reader.interfaces)
             _read(reader, decoding)
             damage = decoding.write_totals(reader, path.name)
     manifest = Manifest(
         name=path.name, sha256=reader.sha256, bytes=reader.size, tool_version=tool_version(),
-        rules_sha256=decoding.rules.sha256, tables=dict(evidence.rows), files=evidence.digests(), damage=damage,
+        rules_sha256=known.sha256, local_rules_sha256=known.local_sha256 or "",
+        tables=dict(evidence.rows), files=evidence.digests(), damage=damage,
         complete=reader.complete, scope_sha256=scope.digest(),
         out_of_scope=tuple(
             OutOfScope(*row) for row in left_out.rows()
@@ -85,12 +89,12 @@ def _read(reader: CaptureReader, decoding: "Decoding") -> None:
     decoding.finish()
 
 
-def _learn(path: Path, scope: Scope) -> Learned:
+def _learn(path: Path, scope: Scope, rules: RuleSet) -> Learned:
     """What in this capture stands for the names that the scope excludes; nothing is written."""
     hunt, left_out = NameHunt(scope.excluded_names), LeftOut()
     with CaptureReader(path) as reader:
         allowed = ScopeFilter(scope, path.name, Learned(), left_out)
-        decoding = Decoding(hunt, allowed, left_out, load_rules(), reader.comments)
+        decoding = Decoding(hunt, allowed, left_out, rules, reader.comments)
         _read(reader, decoding)
         decoding.write_totals(reader, path.name)
     if hunt.overflow:
@@ -120,6 +124,7 @@ class Decoding:
         left_out: LeftOut,
         rules: RuleSet,
         comments: Sequence[Comment] = (),
+        interfaces: Sequence[Interface] = (),
     ) -> None:
         self.rules = rules
         self._comments = comments
@@ -136,6 +141,7 @@ class Decoding:
         self._hosts = HostBook(self._ledger, lambda row: evidence.add("hosts", row))
         self._conversations = Conversations(self._tracker, evidence, self._names, self._ledger, self._hosts)
         self._labeller = Labeller(rules, self._conversations, evidence)
+        self._survey = Survey(interfaces)
         self._held: list[LabelledFlows] = []
         self._packets = 0
         self._truncated = 0
@@ -161,6 +167,7 @@ class Decoding:
             return
         self._count(rows, batch, links)
         self._hosts.take_batch(batch, rows, links)
+        self._survey.take_frames(batch, rows, len(links))
         for step in self._tracker.follow(rows, batch.buffer):
             self._conversations.read(rows, batch.buffer, step)
             self._tracker.orient(rows, step)
@@ -168,6 +175,15 @@ class Decoding:
                 rows, batch.buffer, step.start, step.stop, self._tracker.slot_of, self._tracker.half_of,
                 self._tracker.flows,
             )  # fmt: skip
+            self._survey.take_packets(
+                batch,
+                rows,
+                step.start,
+                step.stop,
+                self._tracker.slot_of,
+                self._tracker.half_of,
+                self._tracker.flows,
+            )
             self._write_packets(rows, step)
             self._write_flows(step.finished)
 
@@ -235,6 +251,9 @@ class Decoding:
             self._evidence.add("media_streams", stream)
         if not len(finished):
             return
+        ends = self._survey.close(finished, self._tracker.flows, self._tracker.halves)
+        if ends is not None:
+            self._evidence.add_columns("flow_ends", ends)
         shared = shared_sockets(finished, self._tracker.flows["protocol"][finished], self._conversations)
         for slots, held in ((finished[~shared], False), (finished[shared], True)):
             ordered = slots[np.argsort(self._tracker.flows["flow_no"][slots], kind="stable")]
@@ -301,15 +320,27 @@ class Decoding:
             evidence.add("damage", row)
         for left in self._left_out.rows():
             evidence.add("out_of_scope", left)
+        self._write_survey(reader)
         evidence.add(
             "captures",
             (capture_id(reader.sha256), flow_base(reader.sha256), name, reader.sha256, reader.size, reader.format,
              reader.compression, self._packets, self._first_ts, self._last_ts, reader.snaplen, self._truncated,
              self._malformed, int(tracker.counters[DUPLICATES]), int(tracker.counters[OUT_OF_ORDER]),
              self._left_out.dropped, self._undecoded, self._fragments, reader.complete, tool_version(),
-             self.rules.sha256),
+             self.rules.sha256, self.rules.local_sha256),
         )  # fmt: skip
         return tuple(_damage_line(*row) for row in damage)
+
+    def _write_survey(self, reader: CaptureReader) -> None:
+        comments = [
+            one for one in reader.comments if self._allowed is None or one.frame in self._comments_inside
+        ]
+        if self._allowed is not None:  # those without a frame have no time: they may be outside the authority
+            comments = [one for one in comments if one.frame is not None]
+        for measure in self._survey.measures():
+            self._evidence.add("quality", measure.row())
+        for indicator in self._survey.indicators(comments, reader.damage):
+            self._evidence.add("authenticity", indicator.row())
 
     def _write_reader(self, reader: CaptureReader) -> None:
         counts = self._per_interface.tolist()

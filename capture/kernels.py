@@ -42,6 +42,12 @@ MODULES: Final = (
     "wirecover.capture.flows.media",
     "wirecover.capture.flows.texts",
     "wirecover.capture.flows.datagrams",
+    "wirecover.capture.quality.clock",
+    "wirecover.capture.quality.lengths",
+    "wirecover.capture.quality.packets",
+    "wirecover.capture.quality.copies",
+    "wirecover.capture.quality.senders",
+    "wirecover.capture.quality.segments",
 )
 """Modules with kernels. Each has a `warm()` that calls its kernels with the types they are used with."""
 

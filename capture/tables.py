@@ -23,6 +23,7 @@ CAPTURES: Final = _schema(
     packets=_i64, first_ts=_i64, last_ts=_i64, snaplen=_i64, truncated_packets=_i64, malformed_packets=_i64,
     duplicate_packets=_i64, out_of_order_packets=_i64, out_of_scope_packets=_i64, undecoded_packets=_i64,
     fragment_packets=_i64, complete=_flag, tool_version=_text, rules_sha256=_text,
+    local_rules_sha256=_text,
 )  # fmt: skip
 INTERFACES: Final = _schema(
     interface_id=_i32, name=_text, description=_text, link_type=_i32, link_name=_text, snaplen=_i64,
@@ -107,6 +108,18 @@ MESSENGER_FRAMES: Final = _schema(
 MESSENGER_FACTS: Final = _schema(
     flow_no=_i64, frame=_i64, ts=_i64, up=_flag, protocol=_text, attribute=_text, value=_text,
 )  # fmt: skip
+QUALITY: Final = _schema(
+    metric=_text, interface_id=_i32, subject=_text, count=_i64, total=_i64, value=_i64, unit=_text, first_frame=_i64,
+    first_ts=_i64, last_frame=_i64, detail=_text,
+)  # fmt: skip
+AUTHENTICITY: Final = _schema(
+    indicator=_text, interface_id=_i32, subject=_text, count=_i64, total=_i64, value=_i64, unit=_text, first_frame=_i64,
+    first_ts=_i64, last_frame=_i64, detail=_text, explanations=_texts,
+)  # fmt: skip
+FLOW_ENDS: Final = _schema(
+    flow_no=_i64, up_first_seq=_i64, up_next_seq=_i64, up_first_id=_i32, up_last_id=_i32, down_first_seq=_i64,
+    down_next_seq=_i64, down_first_id=_i32, down_last_id=_i32,
+)  # fmt: skip
 APP_EVIDENCE: Final = _schema(
     flow_no=_i64, app=_text, rule_id=_text, kind=_text, value=_text, frame=_i64, confidence=_i16,
 )  # fmt: skip
@@ -119,5 +132,5 @@ TABLES: Final[dict[str, pa.Schema]] = {
     "media_streams": MEDIA_STREAMS, "ssh_handshakes": SSH_HANDSHAKES, "hosts": HOSTS, "app_evidence": APP_EVIDENCE,
     "quic_handshakes": QUIC_HANDSHAKES, "sip_messages": SIP_MESSAGES, "sdp_media": SDP_MEDIA,
     "subscribers": SUBSCRIBERS, "recognitions": RECOGNITIONS, "messenger_frames": MESSENGER_FRAMES,
-    "messenger_facts": MESSENGER_FACTS,
+    "messenger_facts": MESSENGER_FACTS, "quality": QUALITY, "authenticity": AUTHENTICITY, "flow_ends": FLOW_ENDS,
 }  # fmt: skip

@@ -16,7 +16,7 @@ SELECT c.capture_id, c.flow_base, c.name, c.sha256, c.bytes, c.format, c.compres
        make_timestamp_ns(c.first_ts) AS first_ts, make_timestamp_ns(c.last_ts) AS last_ts, c.snaplen,
        c.truncated_packets, c.malformed_packets, c.duplicate_packets, c.out_of_order_packets,
        c.out_of_scope_packets, c.undecoded_packets, c.fragment_packets, c.complete, c.tool_version,
-       c.rules_sha256, e.ingested_at
+       c.rules_sha256, c.local_rules_sha256, e.ingested_at
 FROM evidence.captures c JOIN exhibits e ON e.sha256 = c.sha256;
 COMMENT ON VIEW captures IS 'One exhibit: a capture file, its hash, and what of it could be read';
 COMMENT ON COLUMN captures.capture_id IS 'First 63 bits of the SHA-256 of the exhibit; joins every other table';
@@ -40,6 +40,7 @@ COMMENT ON COLUMN captures.fragment_packets IS 'Frames that carry an IP fragment
 COMMENT ON COLUMN captures.complete IS 'False when damage stopped the reading before the end of the file';
 COMMENT ON COLUMN captures.tool_version IS 'wirecover version that decoded the exhibit';
 COMMENT ON COLUMN captures.rules_sha256 IS 'SHA-256 of the application rules in force at the ingest';
+COMMENT ON COLUMN captures.local_rules_sha256 IS 'SHA-256 of the rules among them that the analyst added; NULL when none';
 COMMENT ON COLUMN captures.ingested_at IS 'When the exhibit entered the case, by the clock of the machine, UTC';
 
 CREATE OR REPLACE VIEW interfaces AS
@@ -449,6 +450,59 @@ COMMENT ON COLUMN messenger_facts.protocol IS 'Protocol: whatsapp-noise, mtproto
 COMMENT ON COLUMN messenger_facts.attribute IS 'version, transport, data_centre, auth_key_id, public_address, peer_tag_prefix, ...';
 COMMENT ON COLUMN messenger_facts.value IS 'What was told';
 
+CREATE OR REPLACE VIEW quality AS
+SELECT capture_id, metric, interface_id, subject, "count", total, "value", unit, first_frame,
+       make_timestamp_ns(first_ts) AS first_ts, last_frame, detail
+FROM evidence.quality;
+COMMENT ON VIEW quality IS 'One line of the capture-quality ledger of an exhibit: what it lacks or holds twice. A count of 0 was looked for and not found';
+COMMENT ON COLUMN quality.capture_id IS 'Exhibit';
+COMMENT ON COLUMN quality.metric IS 'What is counted: a key that docs/methods.md explains';
+COMMENT ON COLUMN quality.interface_id IS 'Interface it was seen on; NULL over the whole exhibit';
+COMMENT ON COLUMN quality.subject IS 'Whom or what the line is about, as a part of the line without a subject; NULL for all';
+COMMENT ON COLUMN quality."count" IS 'How many';
+COMMENT ON COLUMN quality.total IS 'Of how many that were looked at, which may be a sample; NULL where it is no part of a whole';
+COMMENT ON COLUMN quality."value" IS 'A size that goes with it, in the unit of the next column';
+COMMENT ON COLUMN quality.unit IS 'ns or bytes';
+COMMENT ON COLUMN quality.first_frame IS 'Frame where it was first met';
+COMMENT ON COLUMN quality.first_ts IS 'Time stamp of that frame, UTC';
+COMMENT ON COLUMN quality.last_frame IS 'Frame where it was last met';
+COMMENT ON COLUMN quality.detail IS 'Figures in words';
+
+CREATE OR REPLACE VIEW authenticity AS
+SELECT capture_id, indicator, interface_id, subject, "count", total, "value", unit, first_frame,
+       make_timestamp_ns(first_ts) AS first_ts, last_frame, detail, explanations
+FROM evidence.authenticity;
+COMMENT ON VIEW authenticity IS 'One thing about an exhibit that editing would explain, and innocent causes as well: no proof of either';
+COMMENT ON COLUMN authenticity.capture_id IS 'Exhibit';
+COMMENT ON COLUMN authenticity.indicator IS 'What was met: a key that docs/methods.md explains';
+COMMENT ON COLUMN authenticity.interface_id IS 'Interface it was met on; NULL over the whole exhibit';
+COMMENT ON COLUMN authenticity.subject IS 'What the file says of itself, or what it is about; NULL otherwise';
+COMMENT ON COLUMN authenticity."count" IS 'How many';
+COMMENT ON COLUMN authenticity.total IS 'Of how many that were looked at; NULL where it is no part of a whole';
+COMMENT ON COLUMN authenticity."value" IS 'A size that goes with it, in the unit of the next column';
+COMMENT ON COLUMN authenticity.unit IS 'ns or bytes';
+COMMENT ON COLUMN authenticity.first_frame IS 'Frame where it was first met';
+COMMENT ON COLUMN authenticity.first_ts IS 'Time stamp of that frame, UTC';
+COMMENT ON COLUMN authenticity.last_frame IS 'Frame where it was last met';
+COMMENT ON COLUMN authenticity.detail IS 'Figures in words';
+COMMENT ON COLUMN authenticity.explanations IS 'Innocent causes to be ruled out first: keys that docs/methods.md explains';
+
+CREATE OR REPLACE VIEW flow_ends AS
+SELECT flow_base + flow_no AS flow_id, capture_id, up_first_seq, up_next_seq, up_first_id, up_last_id, down_first_seq,
+       down_next_seq, down_first_id, down_last_id
+FROM evidence.flow_ends;
+COMMENT ON VIEW flow_ends IS 'One TCP connection with data whose beginning or end is not in its exhibit: numbers for the seam to the next file';
+COMMENT ON COLUMN flow_ends.flow_id IS 'Flow';
+COMMENT ON COLUMN flow_ends.capture_id IS 'Exhibit';
+COMMENT ON COLUMN flow_ends.up_first_seq IS 'First sequence number of the client that was seen';
+COMMENT ON COLUMN flow_ends.up_next_seq IS 'Sequence number behind the last data of the client that was put in order';
+COMMENT ON COLUMN flow_ends.up_first_id IS 'First IP identification of the client; NULL when it does not count them up';
+COMMENT ON COLUMN flow_ends.up_last_id IS 'Last IP identification of the client';
+COMMENT ON COLUMN flow_ends.down_first_seq IS 'First sequence number of the server that was seen';
+COMMENT ON COLUMN flow_ends.down_next_seq IS 'Sequence number behind the last data of the server that was put in order';
+COMMENT ON COLUMN flow_ends.down_first_id IS 'First IP identification of the server; NULL when it does not count them up';
+COMMENT ON COLUMN flow_ends.down_last_id IS 'Last IP identification of the server';
+
 CREATE OR REPLACE VIEW app_evidence AS
 SELECT flow_base + flow_no AS flow_id, capture_id, app, rule_id, kind, value, frame, confidence
 FROM evidence.app_evidence;
@@ -664,15 +718,38 @@ COMMENT ON COLUMN exhibits.ingested_at IS 'When it entered the case, by the cloc
 CREATE TABLE IF NOT EXISTS authority (
     authority_id BIGINT PRIMARY KEY, country VARCHAR, instrument VARCHAR, reference VARCHAR,
     issuing_authority VARCHAR, issued_at TIMESTAMP_NS, valid_from TIMESTAMP_NS, valid_to TIMESTAMP_NS,
-    document_sha256 VARCHAR, status VARCHAR);
-COMMENT ON TABLE authority IS 'The legal basis of the case; empty in a training case';
-COMMENT ON COLUMN authority.authority_id IS 'Number of the basis in this case, from 1';
+    document_sha256 VARCHAR, status VARCHAR, offences VARCHAR[], validating_authority VARCHAR, renewals VARCHAR[],
+    retro_from TIMESTAMP_NS, retro_to TIMESTAMP_NS, selection VARCHAR, targets BIGINT, data_categories VARCHAR[],
+    excluded_persons BIGINT, third_parties VARCHAR, conditions VARCHAR[], cross_border VARCHAR,
+    confirm_by TIMESTAMP_NS, worked_until TIMESTAMP_NS, retention_rule VARCHAR, review_at TIMESTAMP_NS,
+    destroy_by TIMESTAMP_NS, record_sha256 VARCHAR, scope_sha256 VARCHAR);
+COMMENT ON TABLE authority IS 'The legal basis of the case, and each it had before; empty in a training case. See authority.toml';
+COMMENT ON COLUMN authority.authority_id IS 'Number of the basis in this case, from 1; the last one holds';
 COMMENT ON COLUMN authority.country IS 'Country, ISO 3166 two-letter code';
 COMMENT ON COLUMN authority.instrument IS 'Legal instrument, for instance an article of a code of procedure';
 COMMENT ON COLUMN authority.reference IS 'Reference number of the decision';
 COMMENT ON COLUMN authority.issuing_authority IS 'Person and office that took the decision';
 COMMENT ON COLUMN authority.issued_at IS 'When it was taken, UTC';
 COMMENT ON COLUMN authority.valid_from IS 'Start of the period it covers, UTC';
-COMMENT ON COLUMN authority.valid_to IS 'End of that period, UTC';
+COMMENT ON COLUMN authority.valid_to IS 'End of that period, renewals included, UTC';
 COMMENT ON COLUMN authority.document_sha256 IS 'SHA-256 of the decision as it was handed over';
-COMMENT ON COLUMN authority.status IS 'draft, active, suspended, expired or revoked';
+COMMENT ON COLUMN authority.status IS 'active when the record was entered; superseded by the next one';
+COMMENT ON COLUMN authority.offences IS 'Offences under investigation';
+COMMENT ON COLUMN authority.validating_authority IS 'Person and office that validated it, where that is needed';
+COMMENT ON COLUMN authority.renewals IS 'References of the decisions that renew it';
+COMMENT ON COLUMN authority.retro_from IS 'Start of the time before the decision that it reaches, UTC';
+COMMENT ON COLUMN authority.retro_to IS 'End of that time, UTC';
+COMMENT ON COLUMN authority.selection IS 'packets: only packets of targets are kept; recording: whole recordings made of targets only';
+COMMENT ON COLUMN authority.targets IS 'How many identifiers of targets the record names';
+COMMENT ON COLUMN authority.data_categories IS 'Categories of data that may be kept';
+COMMENT ON COLUMN authority.excluded_persons IS 'How many identifiers of protected persons it excludes';
+COMMENT ON COLUMN authority.third_parties IS 'What becomes of packets of third parties: drop or pseudonymise';
+COMMENT ON COLUMN authority.conditions IS 'Conditions of use that another State has laid down';
+COMMENT ON COLUMN authority.cross_border IS 'The other State and its answer';
+COMMENT ON COLUMN authority.confirm_by IS 'Until when an urgent decision has to be confirmed; NULL when it is or need not be, UTC';
+COMMENT ON COLUMN authority.worked_until IS 'Last moment of ingest and analysis: then the case can only be read, UTC';
+COMMENT ON COLUMN authority.retention_rule IS 'Rule by which the case is kept';
+COMMENT ON COLUMN authority.review_at IS 'When it has to be reviewed whether the case is still needed, UTC';
+COMMENT ON COLUMN authority.destroy_by IS 'When the case has to be gone, UTC';
+COMMENT ON COLUMN authority.record_sha256 IS 'SHA-256 of authority.toml';
+COMMENT ON COLUMN authority.scope_sha256 IS 'Digest of the scope it comes to; the manifest of an exhibit says under which one it was read';
