@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -13,6 +14,16 @@ import duckdb
 
 from wirecover.capture.scope import Scope
 from wirecover.casefile import schema
+from wirecover.casefile.authority_file import AuthorityFile
+from wirecover.casefile.authority_store import (
+    admit,
+    authority_of,
+    enter_record,
+    key_of,
+    permit,
+    put_record,
+    record_facts,
+)
 from wirecover.casefile.catalogue import open_catalogue
 from wirecover.casefile.custody import Act, Signer, note, record, start_log
 from wirecover.casefile.durable import remove_tree
@@ -64,13 +75,17 @@ class Case:
         *,
         clock: Callable[[], int] = time.time_ns,
         by: Signer | None = None,
+        authority: AuthorityFile | None = None,
     ) -> Self:
-        """Make a case folder; CaseError when something is there already.
+        """Make a case folder; CaseError when something is there already, AuthorityError (exit code 4) when no
+        case can be made under the authority.
 
         It is built beside its place and renamed, so that a killed `init` leaves no half of a case.
         """
         if path.exists() and (not path.is_dir() or any(path.iterdir())):
             raise CaseError(f"{path}: exists and is not an empty folder")
+        if authority is not None:
+            admit(authority, authority.name, clock())
         home = path.resolve()
         building = home.with_name(f".{home.name}.{secrets.token_hex(6)}")
         try:
@@ -80,9 +95,15 @@ class Case:
             text = Marker(FORMAT_VERSION, training).to_toml()
             (building / MARKER).write_text(text, encoding="utf-8", newline="\n")
             made = cls(building, training, clock, by)
-            start_log(made, {"training": training, "format_version": FORMAT_VERSION})
+            facts: dict[str, Any] = {"training": training, "format_version": FORMAT_VERSION}
+            if authority is not None:
+                put_record(building, authority)
+                facts["authority"] = record_facts(building, authority)
+            start_log(made, facts)
             with closing(open_catalogue(building, write=True)) as connection, transaction(connection):
                 schema.apply(connection, empty=True, logged=True)
+                if authority is not None:
+                    enter_record(connection, authority, key_of(building, authority.authority))
             if home.exists():
                 home.rmdir()
             building.rename(home)
@@ -139,26 +160,34 @@ class Case:
         workers: int = 1,
         progress: Callable[[IngestEvent], None] | None = None,
         scope: Scope | None = None,
+        rules: Path | None = None,
         decoder: Decoder | None = None,
     ) -> IngestReport:
         """Take in captures, folders of captures, globs. Safe to repeat: what is there already stays as it is.
 
         A file that fails is in the report; CaseError is for what concerns the case itself (in use, disk
         full). `workers` processes decode at once; the result does not depend on their number. `scope` is
-        what the authority lets be kept (all, by default); `decoder` stands in for wirecover.capture.decode.
+        a stand-in for what the authority lets be kept, `decoder` for wirecover.capture.decode; `rules` are
+        application rules of the analyst beside those of this version. AuthorityError when the authority does not allow it now.
         """
         if decoder is None:
             from wirecover.capture.decode import decode  # numba and its kernels: only when packets are read
 
-            decoder = decode
+            decoder = decode if rules is None else partial(decode, rules=rules)
         given = [Path(os.fspath(path)) for path in paths]
-        act = Act("ingest", {"paths": [path.name for path in given]})
+        facts = {"paths": [path.name for path in given]} | ({} if rules is None else {"rules": rules.name})
+        act = Act("ingest", facts)
         with record(self, act) as entry:
+            allowed = permit(self, "ingest")
             job = Ingest(
-                self.path, lambda: self.connect(write=True), scope or Scope(), decoder, max(1, workers),
+                self.path, lambda: self.connect(write=True), scope or allowed, decoder, max(1, workers),
                 progress, entry,
             )  # fmt: skip
             return job.run(given)
+
+    def authority(self) -> AuthorityFile | None:
+        """The record of the legal basis, None for a training case; AuthorityError when it was tampered with."""
+        return authority_of(self)
 
     def log(self, verb: str, arguments: Mapping[str, Any]) -> None:
         """Append one line to the custody log."""

@@ -17,13 +17,14 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from hashlib import file_digest, sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal
+from typing import Final, Literal
 
 import duckdb
 
 from wirecover.capture.errors import EXIT_DAMAGED, EXIT_DONE, EXIT_OTHER
 from wirecover.capture.identifiers import capture_id, flow_base
 from wirecover.capture.manifest import Manifest
+from wirecover.capture.scope import EVERYTHING, Scope
 from wirecover.capture.tables import TABLES
 from wirecover.casefile.collect import collect
 from wirecover.casefile.custody import Entry
@@ -33,9 +34,6 @@ from wirecover.casefile.errors import CaseError
 from wirecover.casefile.layout import EVIDENCE, MANIFEST, PARTIAL_PREFIX
 from wirecover.casefile.log_file import records
 from wirecover.casefile.pool import Decoder, JobResult, Pool
-
-if TYPE_CHECKING:
-    from wirecover.capture.scope import Scope
 
 Status = Literal["done", "damaged", "already", "failed"]
 EVIDENCE_FILES: Final = frozenset({f"{table}.parquet" for table in TABLES} | {MANIFEST})
@@ -99,7 +97,7 @@ class Ingest:
     case: Path
     connect: Callable[[], duckdb.DuckDBPyConnection]
     """Opens the case for writing."""
-    scope: "Scope"
+    scope: Scope
     decoder: Decoder
     workers: int
     progress: Callable[[IngestEvent], None] | None
@@ -194,8 +192,22 @@ class Ingest:
 
     def _already(self, connection: duckdb.DuckDBPyConnection, path: Path, digest: str) -> FileOutcome:
         [(name,)] = connection.execute("SELECT name FROM exhibits WHERE sha256 = ?", [digest]).fetchall()
+        if not self._under_this_scope(digest):
+            reason = (
+                f"{path.name}: was taken in under another scope of the authority, and evidence is not changed; to "
+                "read it under the present one, make another case"
+            )
+            return FileOutcome(path, "failed", digest, reason)
         reason = "" if name == path.name else f"{path.name}: same content as {name}, which is in the case"
         return FileOutcome(path, "already", digest, reason)
+
+    def _under_this_scope(self, digest: str) -> bool:
+        """Whether an exhibit of the case was read under the scope of this run."""
+        try:
+            manifest = Manifest.read(self.case / EVIDENCE / digest)
+        except (OSError, ValueError, TypeError):  # `verify` tells what is wrong with it
+            return True
+        return (manifest.scope_sha256 or EVERYTHING.digest()) == self.scope.digest()
 
     def _keep(
         self, connection: duckdb.DuckDBPyConnection, path: Path, partial: Path, result: JobResult

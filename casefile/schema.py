@@ -216,6 +216,14 @@ def _add_new_columns(connection: duckdb.DuckDBPyConnection) -> None:
             if field.name not in have:
                 column = f"{quoted(field.name)} {sql_type(field.type)}"
                 connection.execute(f"ALTER TABLE {table} ADD COLUMN {column}")
+    _add_to_authority(connection)
+
+
+def _add_to_authority(connection: duckdb.DuckDBPyConnection) -> None:
+    """The same for `authority`, whose columns stand in schema.sql; none of the later ones has a constraint."""
+    [made] = [text for text in table_statements() if text.startswith("CREATE TABLE IF NOT EXISTS authority ")]
+    for column, kind in re.findall(r"(\w+) (BIGINT|TIMESTAMP_NS|VARCHAR(?:\[\])?)", made):
+        connection.execute(f"ALTER TABLE authority ADD COLUMN IF NOT EXISTS {column} {kind}")
 
 
 def datasets(case: Path, exhibits: Sequence[tuple[str, int, int]]) -> dict[str, pads.Dataset]:
