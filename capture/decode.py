@@ -35,7 +35,8 @@ from wirecover.capture.identifiers import MAX_FLOWS, capture_id, flow_base
 from wirecover.capture.manifest import Manifest, OutOfScope
 from wirecover.capture.name_hunt import NameHunt
 from wirecover.capture.packets.decode import decode_batch
-from wirecover.capture.packets.record import FRAGMENT, MALFORMED, NOT_IP, REASONS, UNKNOWN_LINK, link_name
+from wirecover.capture.packets.link_names import link_name
+from wirecover.capture.packets.record import FRAGMENT, MALFORMED, NOT_IP, PROTECTED, REASONS, UNKNOWN_LINK
 from wirecover.capture.quality.survey import Survey
 from wirecover.capture.scope import EVERYTHING, Scope
 from wirecover.capture.scope_filter import PSEUDONYM_HIGH, Learned, LeftOut, ScopeFilter
@@ -207,15 +208,14 @@ class Decoding:
         self._last_ts = last if self._last_ts is None else max(last, self._last_ts)
         self._truncated += int(np.count_nonzero(rows["cut"]))
         status = rows["status"]
-        self._undecoded += int(np.count_nonzero((status == NOT_IP) | (status == UNKNOWN_LINK)))
+        self._undecoded += int(np.count_nonzero((status == NOT_IP) | (status == UNKNOWN_LINK) | (status == PROTECTED)))
         self._fragments += int(np.count_nonzero((status == FRAGMENT) | (rows["more_fragments"] != 0)))
-        broken = rows[status == MALFORMED]
-        self._malformed += len(broken)
-        for reason in np.unique(broken["reason"]).tolist():
-            of_reason = broken[broken["reason"] == reason]
-            self._ledger.note(
-                "malformed-packet", REASONS[reason], int(of_reason["frame"][0]), count=len(of_reason)
-            )
+        self._malformed += int(np.count_nonzero(status == MALFORMED))
+        for kind, code in (("malformed-packet", MALFORMED), ("encrypted-frame", PROTECTED)):
+            found = rows[status == code]
+            for reason in np.unique(found["reason"]).tolist():
+                of_reason = found[found["reason"] == reason]
+                self._ledger.note(kind, REASONS[reason], int(of_reason["frame"][0]), count=len(of_reason))
         strange = rows["frame"][status == UNKNOWN_LINK]
         found = links[batch.interface[strange - batch.first_frame]]
         for link in np.unique(found).tolist():

@@ -34,6 +34,11 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 MODULES: Final = (
     "wirecover.capture.files.scan",
+    "wirecover.capture.packets.steps",
+    "wirecover.capture.packets.link_layers",
+    "wirecover.capture.packets.ethertypes",
+    "wirecover.capture.packets.tunnel_headers",
+    "wirecover.capture.packets.upper_layers",
     "wirecover.capture.packets.decode",
     "wirecover.capture.scope_layers",
     "wirecover.capture.scope_filter",

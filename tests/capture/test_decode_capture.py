@@ -500,13 +500,13 @@ def test_frames_of_other_protocols_are_counted_and_are_no_fragments(decoded: Cal
 
 
 def test_link_types_that_are_not_decoded_are_named_each(tmp_path: Path) -> None:
-    data = files.shb() + files.idb(link_type=127) + files.idb(link_type=147)
+    data = files.shb() + files.idb(link_type=195) + files.idb(link_type=300)
     data += b"".join(files.epb(bytes(60), START // 1000, interface=one) for one in (0, 1, 1, 1))
     (tmp_path / "a.pcapng").write_bytes(data)
     found = Decoded(tmp_path / "a.pcapng", tmp_path / "out")
     assert found.damage() == {
-        ("unknown-link-type", "IEEE802_11_RADIOTAP"): 1,
-        ("unknown-link-type", "unknown-147"): 3,
+        ("unknown-link-type", "IEEE802_15_4_WITHFCS"): 1,
+        ("unknown-link-type", "unknown-300"): 3,
     }
 
 
