@@ -15,6 +15,7 @@ from typing import Final, Protocol
 
 import duckdb
 
+from wirecover.capture.manifest import Manifest
 from wirecover.capture.scope import EVERYTHING, Scope
 from wirecover.casefile.authority import Authority, Decider
 from wirecover.casefile.authority_check import check
@@ -22,9 +23,13 @@ from wirecover.casefile.authority_file import AuthorityFile, read_authority
 from wirecover.casefile.authority_scope import scope_of
 from wirecover.casefile.authority_state import refusal
 from wirecover.casefile.catalogue import open_catalogue
+from wirecover.casefile.custody import Act, Signer, record
 from wirecover.casefile.demands import AUTHORITY_FILE
+from wirecover.casefile.durable import sync_folder
 from wirecover.casefile.errors import AuthorityError
+from wirecover.casefile.layout import EVIDENCE
 from wirecover.casefile.private_files import write_private
+from wirecover.casefile.transaction import transaction
 
 KEY_FILE: Final = "pseudonyms.key"
 _KEY_BYTES: Final = 32
@@ -39,6 +44,12 @@ class Held(Protocol):
     def training(self) -> bool: ...
     @property
     def clock(self) -> Callable[[], int]: ...
+    @property
+    def by(self) -> Signer | None: ...
+    @property
+    def second(self) -> Signer | None: ...
+    @property
+    def reason(self) -> str | None: ...
 
 
 def admit(file: AuthorityFile, name: str, now: int) -> None:
@@ -120,14 +131,23 @@ def authority_of(case: Held) -> AuthorityFile | None:
     path = case.path / AUTHORITY_FILE
     if not path.is_file():
         raise AuthorityError(f"{case.path}: has no {AUTHORITY_FILE}: nothing is done without its legal basis")
-    file = read_authority(path)
     with closing(open_catalogue(case.path, write=False)) as connection:
         noted = connection.execute(
             "SELECT record_sha256 FROM authority ORDER BY authority_id DESC LIMIT 1"
         ).fetchall()
-    if noted != [(file.sha256,)]:
-        raise AuthorityError(f"{path}: not the record that was entered in the case: nothing is done under it")
-    return file
+    file = read_authority(path)
+    if noted == [(file.sha256,)]:
+        return file
+    later = _later(case.path)
+    if later.is_file() and noted == [((renewed := read_authority(later)).sha256,)]:
+        later.replace(path)  # an amendment was killed between its row and its file
+        return renewed
+    raise AuthorityError(f"{path}: not the record that was entered in the case: nothing is done under it")
+
+
+def _later(case: Path) -> Path:
+    """Where an amendment lies until it is entered."""
+    return case / f".{AUTHORITY_FILE}.new"
 
 
 def key_of(case: Path, authority: Authority) -> bytes:
@@ -155,3 +175,45 @@ def permit(case: Held, verb: str) -> Scope:
     if reason is not None:
         raise AuthorityError(f"{case.path}: {verb} is refused: {reason}")
     return scope_of(file.authority, key_of(case.path, file.authority))
+
+
+def amend(case: Held, file: AuthorityFile) -> tuple[int, int]:
+    """Put a later record in the place of the case's own: (its number, exhibits that were read under another scope).
+
+    AuthorityError when it is of another country or reference, or no case can be made under it.
+    """
+    former = authority_of(case)
+    if former is None:
+        raise AuthorityError(f"{case.path}: a training case has no authority, and gets none")
+    one, before = file.authority, former.authority
+    if (one.country, one.reference) != (before.country, before.reference):
+        raise AuthorityError(
+            f"{file.name}: is of another decision ({one.country} {one.reference}): make another case"
+        )
+    admit(file, file.name, case.clock())
+    act = Act("authority", {"authority": {"reference": one.reference, "record_sha256": file.sha256}})
+    with record(case, act), closing(open_catalogue(case.path, write=True)) as connection:
+        number = _put_later(case.path, connection, file)
+        digest = scope_of(one, key_of(case.path, one)).digest()
+        exhibits = [row[0] for row in connection.execute("SELECT sha256 FROM exhibits").fetchall()]
+    other = sum(Manifest.read(case.path / EVIDENCE / sha).scope_sha256 != digest for sha in exhibits)
+    return number, other
+
+
+def _put_later(case: Path, connection: duckdb.DuckDBPyConnection, file: AuthorityFile) -> int:
+    """The new file beside the old one, then the row, then the name: killed in between, `authority_of` finishes it."""
+    path, later = case / AUTHORITY_FILE, _later(case)
+    [(last,)] = connection.execute("SELECT max(authority_id) FROM authority").fetchall()
+    kept = case / f"authority.{last}.toml"
+    kept.unlink(missing_ok=True)
+    write_private(kept, path.read_bytes())
+    later.unlink(missing_ok=True)
+    write_private(later, file.data)
+    if file.authority.others == "pseudonymise" and not (case / KEY_FILE).exists():
+        write_private(case / KEY_FILE, secrets.token_hex(_KEY_BYTES).encode("ascii") + b"\n")
+    sync_folder(case)
+    with transaction(connection):
+        number = enter_record(connection, file, key_of(case, file.authority))
+    later.replace(path)
+    sync_folder(case)
+    return number

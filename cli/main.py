@@ -24,6 +24,7 @@ TRACEBACK: Final = "WIRECOVER_TRACEBACK"
 
 VERBS: Final = {
     "init": "Make a case folder.",
+    "authority": "Check an authority record; show or renew that of a case.",
     "ingest": "Take captures, folders of captures or globs into a case; safe to repeat.",
     "queries": "List the named queries, with the question each one answers.",
     "query": "Answer a named query.",
@@ -31,6 +32,9 @@ VERBS: Final = {
     "analyze": "Run the pattern detectors and write their findings into the case.",
     "report": "Write the report of a case as PDF.",
     "verify": "Check a case or a report: what holds, what does not.",
+    "rebuild": "Make catalogue and findings anew from the evidence, and compare.",
+    "log": "Show the custody log of a case: who did what, when and why.",
+    "examiner": "Make or show the profile and key of an examiner, who signs in the log.",
     "seal": "Seal a whole case into one file for its recipients.",
     "unseal": "Open a sealed case into a new case folder.",
     "identity": "Make a pair of keys that can be sealed for.",
