@@ -37,6 +37,8 @@ class Manifest:
     """What could not be read, one line each."""
     complete: bool
     """The capture was read to its end."""
+    local_rules_sha256: str = ""
+    """Of what the analyst's own rules say, which `rules_sha256` covers too; empty without any."""
     scope_sha256: str = ""
     """Digest of the scope under which it was read (`Scope.digest`): under another, it is other evidence."""
     out_of_scope: tuple[OutOfScope, ...] = ()

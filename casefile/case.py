@@ -31,7 +31,16 @@ from wirecover.casefile.entering import finish_entering
 from wirecover.casefile.errors import CaseError
 from wirecover.casefile.former_log import adopt_former_log
 from wirecover.casefile.ingest import Ingest, IngestEvent, IngestReport
-from wirecover.casefile.layout import EVIDENCE, EXPORTS, FORMAT_VERSION, MARKER, REPORTS, Marker, read_marker
+from wirecover.casefile.layout import (
+    CATALOGUE,
+    EVIDENCE,
+    EXPORTS,
+    FORMAT_VERSION,
+    MARKER,
+    REPORTS,
+    Marker,
+    read_marker,
+)
 from wirecover.casefile.pool import Decoder
 from wirecover.casefile.transaction import transaction
 
@@ -66,6 +75,8 @@ class Case:
     """The examiner who signs too, where the authority asks for two."""
     reason: str | None = None
     """Why; goes into the custody log with every act."""
+    catalogue: str = CATALOGUE
+    """File name of the catalogue that is used; another one while it is being made anew (rebuild.py)."""
 
     @classmethod
     def create(
@@ -132,7 +143,7 @@ class Case:
 
         CaseBusyError when it cannot be had now: a writer excludes all others.
         """
-        connection = open_catalogue(self.path, write=write, threads=threads)
+        connection = open_catalogue(self.path, write=write, threads=threads, name=self.catalogue)
         if write:
             try:
                 self._make_current(connection)
@@ -143,7 +154,7 @@ class Case:
 
     def exhibits(self) -> list[Exhibit]:
         """What the catalogue lists, by name, then hash."""
-        with closing(open_catalogue(self.path, write=False)) as connection:
+        with closing(open_catalogue(self.path, write=False, name=self.catalogue)) as connection:
             rows = connection.execute(
                 "SELECT sha256, capture_id, flow_base, name, bytes, complete, damage, manifest_sha256, "
                 "epoch_ns(ingested_at) FROM exhibits ORDER BY name, sha256"
@@ -168,7 +179,8 @@ class Case:
         A file that fails is in the report; CaseError is for what concerns the case itself (in use, disk
         full). `workers` processes decode at once; the result does not depend on their number. `scope` is
         a stand-in for what the authority lets be kept, `decoder` for wirecover.capture.decode; `rules` are
-        application rules of the analyst beside those of this version. AuthorityError when the authority does not allow it now.
+        application rules of the analyst beside those of this version. AuthorityError when the authority does
+        not allow it now.
         """
         if decoder is None:
             from wirecover.capture.decode import decode  # numba and its kernels: only when packets are read

@@ -15,7 +15,7 @@ import hashlib
 import ipaddress
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from functools import cache
 from pathlib import Path
@@ -53,7 +53,7 @@ _ATTRIBUTE: Final = re.compile(r"0x[0-9a-f]{4}")
 
 def load_rules(extra: Path | None = None) -> RuleSet:
     """The rules of this version and, when given, those of the folder or file `extra`. Raises RuleError."""
-    return _built_in() if extra is None else _rule_set([*_files(RULES), *_files(extra)])
+    return _built_in() if extra is None else _rule_set(_files(RULES), _files(extra))
 
 
 @cache
@@ -68,11 +68,12 @@ def _files(path: Path) -> list[Path]:
     return files
 
 
-def _rule_set(files: list[Path]) -> RuleSet:
-    documents = {file: read_document(file) for file in files}
+def _rule_set(own: list[Path], local: Sequence[Path] = ()) -> RuleSet:
+    documents = {file: read_document(file) for file in (*own, *local)}
     apps = [parse_rules(document, file.name) for file, document in documents.items()]
     _check_together(apps)
-    return RuleSet(apps, content_sha256(documents.values()))
+    of_local = content_sha256(documents[file] for file in local) if local else None
+    return RuleSet(apps, content_sha256(documents.values()), of_local)
 
 
 def read_document(file: Path) -> dict[str, Any]:

@@ -147,11 +147,13 @@ _K = TypeVar("_K")
 
 
 class RuleSet:
-    """All rules, indexed. `sha256` identifies their content."""
+    """All rules, indexed. `sha256` identifies their content, `local_sha256` that of rules which are no part of this
+    version."""
 
-    def __init__(self, apps: Iterable[AppRules], sha256: str) -> None:
+    def __init__(self, apps: Iterable[AppRules], sha256: str, local_sha256: str | None = None) -> None:
         self.apps: Final = {app.label: app for app in sorted(apps, key=lambda app: app.id)}
         self.sha256: Final = sha256
+        self.local_sha256: Final = local_sha256
         self._exact: dict[tuple[str, str], _Rows] = {}
         self._suffix: dict[tuple[str, str], _Rows] = {}
         self._contains: list[tuple[str, str, EvidenceRule]] = []

@@ -29,7 +29,7 @@ def decoder_of(traffic):
             "capture_id": capture_id(digest), "flow_base": flow_base(digest), "name": path.name,
             "sha256": digest, "bytes": path.stat().st_size, "format": "pcap", "compression": None,
             "complete": True,
-            "packets": traffic.frame, "tool_version": "0", "rules_sha256": "0" * 64,
+            "packets": traffic.frame, "tool_version": "0", "rules_sha256": "0" * 64, "local_rules_sha256": None,
             "first_ts": min(row["first_ts"] for row in traffic.captures.values()),
             "last_ts": max(row["last_ts"] for row in traffic.captures.values()),
         }  # fmt: skip
