@@ -272,7 +272,7 @@ def _append(
     line = Record(
         seq=seq, ts=now, actor=_plain(actor()), verb=act.verb, phase=phase,
         act=seq if within is None else within, arguments=_bounded(act.arguments),
-        subjects=tuple(_plain(one) for one in act.subjects),
+        subjects=tuple(_plain(one) for one in (*act.subjects, *(("export",) if act.export else ()))),
         reason=_plain(case.reason or "").strip()[:MAX_REASON] or None,
         examiner=by.name if by else None, role=by.role if by else None,
         organisation=by.organisation if by else None, result=result, tool_version=tool_version(),
@@ -320,7 +320,7 @@ def _scrubbed(value: Any) -> Any:
 
 
 def _close(case: Witness, act: Act, entry: Entry, phase: str, facts: Mapping[str, Any]) -> None:
-    closing = Act(act.verb, facts, act.subjects)
+    closing = Act(act.verb, facts, act.subjects, act.export)
     with locked_log(case.path, act.verb) as log:
         _append(case, log, closing, phase, within=entry.begun.seq, result=entry.digest)
 

@@ -14,7 +14,7 @@ A DuckDB file holds the same rows in other bytes from run to run; by this digest
 
 import json
 from hashlib import sha256
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -24,8 +24,11 @@ if TYPE_CHECKING:
     import duckdb
 
 
+_NONE: Final = np.zeros(1, dtype=np.int64)
+
+
 class _Hash(Protocol):
-    def update(self, data: bytes, /) -> None: ...
+    def update(self, data: bytes | memoryview, /) -> None: ...
 
 
 def table_digest(table: pa.Table) -> str:
@@ -59,15 +62,26 @@ def _column(digest: _Hash, column: pa.Array) -> None:
     elif pa.types.is_timestamp(kind):
         digest.update(_bytes(pc.fill_null(column.cast(pa.int64()), 0)))
     elif pa.types.is_string(kind) or pa.types.is_large_string(kind):
-        _text(digest, [b"" if one is None else one.encode() for one in column.to_pylist()])
+        _binary(digest, column.cast(pa.large_string()).cast(pa.large_binary()))
     else:
-        _text(digest, [b"" if one is None else str(one).encode("utf-8", "backslashreplace")
-                       for one in column.to_pylist()])  # fmt: skip
+        texts = [
+            None if one is None else str(one).encode("utf-8", "backslashreplace")
+            for one in column.to_pylist()
+        ]
+        _binary(digest, pa.array(texts, pa.large_binary()))
 
 
-def _text(digest: _Hash, values: list[bytes]) -> None:
-    digest.update(np.array([len(one) for one in values], dtype="<i8").tobytes())
-    digest.update(b"".join(values))
+def _binary(digest: _Hash, column: pa.Array) -> None:
+    column = pc.fill_null(column, b"")
+    _, offsets, data = column.buffers()
+    ends = (
+        np.frombuffer(offsets, dtype="<i8")[column.offset : column.offset + len(column) + 1]
+        if len(column)
+        else _NONE
+    )
+    digest.update(np.diff(ends).astype("<i8").tobytes())
+    if len(column) and data is not None:
+        digest.update(memoryview(data)[int(ends[0]) : int(ends[-1])])
 
 
 def _bytes(column: pa.Array) -> bytes:

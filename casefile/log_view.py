@@ -44,6 +44,17 @@ def log_table(case: Path) -> pa.Table:
     return pa.Table.from_pylist([_row(one) for one in records(case)], schema=SCHEMA)
 
 
+def shown_table(case: Path) -> pa.Table:
+    """The log for people: times as times, in the columns that say who did what, when, why and how it ended."""
+    table = log_table(case)
+    when = table.column("ts").cast(pa.timestamp("ns"))
+    table = table.set_column(table.schema.get_field_index("ts"), "ts", when)
+    return table.select([
+        "seq", "ts", "actor", "examiner", "role", "verb", "phase", "act", "arguments", "subjects", "reason", "result",
+        "clock_back_ns", "sha256", "signed_by",
+    ])  # fmt: skip
+
+
 def _row(record: Record) -> dict[str, object]:
     row: dict[str, object] = {
         name: getattr(record, name) for name in SCHEMA.names if name not in {*_JSON, "signed_by", "subjects"}

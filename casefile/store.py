@@ -28,6 +28,7 @@ def replace_analysis(
     notes: Sequence[str] = (),
     parameters: Mapping[str, Any] | None = None,
     entry: Entry | None = None,
+    logged: bool = True,
 ) -> None:
     """Put the rows of one detector in the place of its earlier ones, and the act into the custody log.
 
@@ -56,9 +57,11 @@ def replace_analysis(
         "parameters": dict(parameters or {}),
     }
     subjects = (f"pattern:{pattern}",)
-    logged = False
+    noted = False
 
     def log(phase: str) -> None:
+        if not logged:
+            return
         if entry is not None:
             entry.note("analyze", facts, subjects, phase=phase)
         else:
@@ -72,9 +75,9 @@ def replace_analysis(
                     _insert(connection, name, table)
                 facts["tables"] = {name: stored_digest(connection, name) for name in sorted(DERIVED)}
                 log("noted")
-                logged = True
+                noted = True
         except BaseException:
-            if logged:
+            if noted:
                 log("withdrawn")
             raise
 
