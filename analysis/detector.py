@@ -56,7 +56,10 @@ class Result:
     events: pa.Table | None = None
     """None: this detector writes no events."""
     notes: tuple[str, ...] = ()
-    """What the run left out, and why: each is to be printed with the results."""
+    """What the run left out, and why: kept in the case and printed with the results."""
+    calls: pa.Table | None = None
+    """None: this detector writes no calls."""
+    call_flows: pa.Table | None = None
 
 
 class Detector(Protocol):

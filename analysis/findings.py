@@ -66,7 +66,12 @@ def p_text(p_value: float) -> str:
 
 
 def result(
-    findings: Iterable[Finding], *, events: pa.Table | None = None, notes: Sequence[str] = ()
+    findings: Iterable[Finding],
+    *,
+    events: pa.Table | None = None,
+    notes: Sequence[str] = (),
+    calls: pa.Table | None = None,
+    call_flows: pa.Table | None = None,
 ) -> Result:
     """Findings as the tables of the case, sorted by time and id. Two findings with one id are an error."""
     numbered = sorted(
@@ -82,6 +87,8 @@ def result(
         frames=pa.Table.from_pylist(frames, schema=FINDING_FRAMES),
         events=events,
         notes=tuple(notes),
+        calls=calls,
+        call_flows=call_flows,
     )
 
 

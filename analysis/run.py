@@ -13,6 +13,7 @@ from wirecover.analysis.errors import AnalysisError
 from wirecover.analysis.message_events import MessageEvents
 from wirecover.analysis.parameters import parse
 from wirecover.casefile.case import Case
+from wirecover.casefile.custody import Act, record
 from wirecover.casefile.store import replace_analysis
 
 DETECTORS: Final[dict[str, Detector]] = {
@@ -48,7 +49,7 @@ def parse_parameters(texts: Sequence[str], patterns: Sequence[str] | None = None
     if idle:
         raise AnalysisError(f"parameters for a pattern that is not run: {', '.join(idle)}")
     found = parse(texts, DETECTORS, BUILDS_ON)
-    return {name: record for name, record in found.items() if name in running}
+    return {name: values for name, values in found.items() if name in running}
 
 
 def analyze(
@@ -67,12 +68,14 @@ def analyze(
     for name, value in used.items():
         if type(value) is not type(DETECTORS[name].parameters):
             raise AnalysisError(f"{name}: its parameters must be a record of its own module")
-    with closing(case.connect()) as connection:
-        results = {name: DETECTORS[name].run(connection, used[name]) for name in names}
-    for name, found in results.items():
-        replace_analysis(
-            case, name, found.findings, found.frames, found.events, parameters=asdict(used[name])
-        )
+    with record(case, Act("analyze", {"patterns": list(names)})) as entry:
+        with closing(case.connect()) as connection:
+            results = {name: DETECTORS[name].run(connection, used[name]) for name in names}
+        for name, found in results.items():
+            replace_analysis(
+                case, name, found.findings, found.frames, found.events, calls=found.calls,
+                call_flows=found.call_flows, notes=found.notes, parameters=asdict(used[name]), entry=entry,
+            )  # fmt: skip
     return tuple(_summary(name, found) for name, found in results.items())
 
 

@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 
 from wirecover.capture.apps.matcher import RuleSet, load_rules
 from wirecover.capture.apps.sockets import labels_by_socket
+from wirecover.capture.errors import CaptureError
 from wirecover.capture.evidence import EvidenceWriter
-from wirecover.capture.files.batch import Comment
+from wirecover.capture.files.batch import Comment, Interface
 from wirecover.capture.files.reader import CaptureReader
 from wirecover.capture.flows.conversations import Conversations
 from wirecover.capture.flows.hosts import HostBook
@@ -31,10 +32,15 @@ from wirecover.capture.flows.rows import FlowRows
 from wirecover.capture.flows.table import DUPLICATES, FRAGMENTS_LOST, OUT_OF_ORDER
 from wirecover.capture.flows.tracker import FlowTracker, Step
 from wirecover.capture.identifiers import MAX_FLOWS, capture_id, flow_base
-from wirecover.capture.manifest import Manifest
+from wirecover.capture.manifest import Manifest, OutOfScope
+from wirecover.capture.name_hunt import NameHunt
 from wirecover.capture.packets.decode import decode_batch
-from wirecover.capture.packets.record import FRAGMENT, MALFORMED, NOT_IP, REASONS, UNKNOWN_LINK, link_name
+from wirecover.capture.packets.link_names import link_name
+from wirecover.capture.packets.record import FRAGMENT, MALFORMED, NOT_IP, PROTECTED, REASONS, UNKNOWN_LINK
+from wirecover.capture.quality.survey import Survey
 from wirecover.capture.scope import EVERYTHING, Scope
+from wirecover.capture.scope_filter import PSEUDONYM_HIGH, Learned, LeftOut, ScopeFilter
+from wirecover.capture.scoped_evidence import ScopedEvidence
 from wirecover.capture.tables import PACKETS
 from wirecover.capture.version import tool_version
 
@@ -45,25 +51,56 @@ FLOWS_AT_ONCE: Final = 1 << 14
 _RECORD_LISTS: Final = (PACKETS.field("record_bytes").type, PACKETS.field("record_types").type)
 
 
-def decode(path: Path, out: Path, scope: Scope = EVERYTHING) -> Manifest:
+def decode(path: Path, out: Path, scope: Scope = EVERYTHING, rules: Path | None = None) -> Manifest:
     """Decode the capture at `path` into the existing, empty folder `out`; write its manifest there and return it.
 
-    Raises CaptureError when the file is no capture or cannot be opened, OSError when `out` cannot be written.
+    `rules` is a folder or file of application rules that hold beside those of this version. Raises RuleError for them,
+    and CaptureError when the file is no capture or cannot be opened, OSError when `out` cannot be written.
     Damage inside a capture is no error: what is readable is kept, the rest is counted in the `damage` table.
     """
-    with _no_collector(), CaptureReader(path) as reader, EvidenceWriter(out) as evidence:
-        decoding = Decoding(evidence, scope, load_rules(), reader.comments)
-        for batch in reader:
-            decoding.take(batch, np.array([one.link_type for one in reader.interfaces], np.int32))
-        decoding.finish()
-        damage = decoding.write_totals(reader, path.name)
+    with _no_collector():
+        known = load_rules(rules)
+        learned = _learn(path, scope, known) if scope.excluded_names else Learned()
+        left_out = LeftOut()
+        with CaptureReader(path) as reader, _writer(out, scope, left_out) as evidence:
+            allowed = None if scope.is_open else ScopeFilter(scope, path.name, learned, left_out)
+            decoding = Decoding(evidence, allowed, left_out, known, reader.comments, reader.interfaces)
+            _read(reader, decoding)
+            damage = decoding.write_totals(reader, path.name)
     manifest = Manifest(
         name=path.name, sha256=reader.sha256, bytes=reader.size, tool_version=tool_version(),
-        rules_sha256=decoding.rules.sha256, tables=dict(evidence.rows), files=evidence.digests(), damage=damage,
-        complete=reader.complete,
+        rules_sha256=known.sha256, local_rules_sha256=known.local_sha256 or "",
+        tables=dict(evidence.rows), files=evidence.digests(), damage=damage,
+        complete=reader.complete, scope_sha256=scope.digest(),
+        out_of_scope=tuple(
+            OutOfScope(*row) for row in left_out.rows()
+        ),
     )  # fmt: skip
     manifest.write(out)
     return manifest
+
+
+def _writer(out: Path, scope: Scope, left_out: LeftOut) -> EvidenceWriter:
+    return EvidenceWriter(out) if scope.is_open else ScopedEvidence(out, scope, left_out)
+
+
+def _read(reader: CaptureReader, decoding: "Decoding") -> None:
+    for batch in reader:
+        decoding.take(batch, np.array([one.link_type for one in reader.interfaces], np.int32))
+    decoding.finish()
+
+
+def _learn(path: Path, scope: Scope, rules: RuleSet) -> Learned:
+    """What in this capture stands for the names that the scope excludes; nothing is written."""
+    hunt, left_out = NameHunt(scope.excluded_names), LeftOut()
+    with CaptureReader(path) as reader:
+        allowed = ScopeFilter(scope, path.name, Learned(), left_out)
+        decoding = Decoding(hunt, allowed, left_out, rules, reader.comments)
+        _read(reader, decoding)
+        decoding.write_totals(reader, path.name)
+    if hunt.overflow:
+        raise CaptureError(path.name, "too much of it speaks of excluded persons to leave out all of it")
+    return hunt.learned()
 
 
 @contextmanager
@@ -82,14 +119,22 @@ class Decoding:
     """The state of one capture's decode."""
 
     def __init__(
-        self, evidence: EvidenceWriter, scope: Scope, rules: RuleSet, comments: Sequence[Comment] = ()
+        self,
+        evidence: EvidenceWriter,
+        allowed: ScopeFilter | None,
+        left_out: LeftOut,
+        rules: RuleSet,
+        comments: Sequence[Comment] = (),
+        interfaces: Sequence[Interface] = (),
     ) -> None:
         self.rules = rules
         self._comments = comments
-        self._comments_outside: set[int | None] = set()
-        """Frames out of scope that carry a comment, which is then out of scope too."""
+        self._comments_inside: set[int | None] = {None}
+        """Of a scope that is not open: frames that are kept and carry a comment."""
         self._evidence = evidence
-        self._scope = scope
+        self._allowed = allowed
+        """None: everything is."""
+        self._left_out = left_out
         self._tracker = FlowTracker()
         self._media = MediaTracker(self._tracker.seed)
         self._names = NameBook(self._tracker.seed, lambda columns: evidence.add_columns("names", columns))
@@ -97,13 +142,13 @@ class Decoding:
         self._hosts = HostBook(self._ledger, lambda row: evidence.add("hosts", row))
         self._conversations = Conversations(self._tracker, evidence, self._names, self._ledger, self._hosts)
         self._labeller = Labeller(rules, self._conversations, evidence, self._tracker.seed)
+        self._survey = Survey(interfaces)
         self._held: list[LabelledFlows] = []
         self._packets = 0
         self._truncated = 0
         self._malformed = 0
         self._undecoded = 0
         self._fragments = 0
-        self._out_of_scope = 0
         self._first_ts: int | None = None
         self._last_ts: int | None = None
         self._per_interface: NDArray[np.int64] = np.zeros(0, np.int64)
@@ -117,11 +162,13 @@ class Decoding:
         self._packets += len(batch.offset)
         self._count_interfaces(batch.interface, len(links))
         rows = decode_batch(batch, links)
-        rows = self._within_scope(rows)
+        if self._allowed is not None:
+            rows = self._within_scope(self._allowed, batch, rows, links)
         if not len(rows):
             return
         self._count(rows, batch, links)
         self._hosts.take_batch(batch, rows, links)
+        self._survey.take_frames(batch, rows, len(links))
         for step in self._tracker.follow(rows, batch.buffer):
             self._conversations.read(rows, batch.buffer, step)
             self._tracker.orient(rows, step)
@@ -129,21 +176,26 @@ class Decoding:
                 rows, batch.buffer, step.start, step.stop, self._tracker.slot_of, self._tracker.half_of,
                 self._tracker.flows,
             )  # fmt: skip
+            self._survey.take_packets(
+                batch,
+                rows,
+                step.start,
+                step.stop,
+                self._tracker.slot_of,
+                self._tracker.half_of,
+                self._tracker.flows,
+            )
             self._write_packets(rows, step)
             self._write_flows(step.finished)
 
-    def _within_scope(self, rows: NDArray[Any]) -> NDArray[Any]:
-        if self._scope.is_open:
-            return rows
-        keep = np.ones(len(rows), np.bool_)
-        if self._scope.first_ts is not None:
-            keep &= rows["ts"] >= self._scope.first_ts
-        if self._scope.last_ts is not None:
-            keep &= rows["ts"] <= self._scope.last_ts
-        self._out_of_scope += int(len(rows) - np.count_nonzero(keep))
-        commented = {comment.frame for comment in self._comments}
-        self._comments_outside |= commented.intersection(rows["frame"][~keep].tolist() if commented else ())
-        return rows[keep]
+    def _within_scope(
+        self, allowed: ScopeFilter, batch: Any, rows: NDArray[Any], links: NDArray[np.int32]
+    ) -> NDArray[Any]:
+        rows = allowed.take(batch, rows, links)
+        if commented := {comment.frame for comment in self._comments}:
+            plain = rows["frame"][rows["src_hi"] != PSEUDONYM_HIGH]
+            self._comments_inside |= commented.intersection(plain.tolist())
+        return rows
 
     def _count_interfaces(self, interface: NDArray[np.int32], known: int) -> None:
         counts = np.bincount(interface, minlength=max(known, len(self._per_interface)))
@@ -156,15 +208,14 @@ class Decoding:
         self._last_ts = last if self._last_ts is None else max(last, self._last_ts)
         self._truncated += int(np.count_nonzero(rows["cut"]))
         status = rows["status"]
-        self._undecoded += int(np.count_nonzero((status == NOT_IP) | (status == UNKNOWN_LINK)))
+        self._undecoded += int(np.count_nonzero((status == NOT_IP) | (status == UNKNOWN_LINK) | (status == PROTECTED)))
         self._fragments += int(np.count_nonzero((status == FRAGMENT) | (rows["more_fragments"] != 0)))
-        broken = rows[status == MALFORMED]
-        self._malformed += len(broken)
-        for reason in np.unique(broken["reason"]).tolist():
-            of_reason = broken[broken["reason"] == reason]
-            self._ledger.note(
-                "malformed-packet", REASONS[reason], int(of_reason["frame"][0]), count=len(of_reason)
-            )
+        self._malformed += int(np.count_nonzero(status == MALFORMED))
+        for kind, code in (("malformed-packet", MALFORMED), ("encrypted-frame", PROTECTED)):
+            found = rows[status == code]
+            for reason in np.unique(found["reason"]).tolist():
+                of_reason = found[found["reason"] == reason]
+                self._ledger.note(kind, REASONS[reason], int(of_reason["frame"][0]), count=len(of_reason))
         strange = rows["frame"][status == UNKNOWN_LINK]
         found = links[batch.interface[strange - batch.first_frame]]
         for link in np.unique(found).tolist():
@@ -200,6 +251,9 @@ class Decoding:
             self._evidence.add("media_streams", stream)
         if not len(finished):
             return
+        ends = self._survey.close(finished, self._tracker.flows, self._tracker.halves)
+        if ends is not None:
+            self._evidence.add_columns("flow_ends", ends)
         shared = shared_sockets(finished, self._tracker.flows, self._conversations)
         for slots, held in ((finished[~shared], False), (finished[shared], True)):
             ordered = slots[np.argsort(self._tracker.flows["flow_no"][slots], kind="stable")]
@@ -235,6 +289,8 @@ class Decoding:
         for fact in self._hosts.rows():
             evidence.add("hosts", fact)
         evidence.add_columns("names", self._names.columns())
+        for subscriber in self._conversations.dissector.subscribers.rows():
+            evidence.add("subscribers", subscriber)
         for known in sorted({(one.ip, one.name) for one in reader.resolved_names}):
             evidence.add("names", (*known, None, None, "nrb", None, None))
         self._write_reader(reader)
@@ -263,15 +319,29 @@ class Decoding:
         damage = list(ledger.rows())
         for row in damage:
             evidence.add("damage", row)
+        for left in self._left_out.rows():
+            evidence.add("out_of_scope", left)
+        self._write_survey(reader)
         evidence.add(
             "captures",
             (capture_id(reader.sha256), flow_base(reader.sha256), name, reader.sha256, reader.size, reader.format,
              reader.compression, self._packets, self._first_ts, self._last_ts, reader.snaplen, self._truncated,
              self._malformed, int(tracker.counters[DUPLICATES]), int(tracker.counters[OUT_OF_ORDER]),
-             self._out_of_scope, self._undecoded, self._fragments, reader.complete, tool_version(),
-             self.rules.sha256),
+             self._left_out.dropped, self._undecoded, self._fragments, reader.complete, tool_version(),
+             self.rules.sha256, self.rules.local_sha256),
         )  # fmt: skip
         return tuple(_damage_line(*row) for row in damage)
+
+    def _write_survey(self, reader: CaptureReader) -> None:
+        comments = [
+            one for one in reader.comments if self._allowed is None or one.frame in self._comments_inside
+        ]
+        if self._allowed is not None:  # those without a frame have no time: they may be outside the authority
+            comments = [one for one in comments if one.frame is not None]
+        for measure in self._survey.measures():
+            self._evidence.add("quality", measure.row())
+        for indicator in self._survey.indicators(comments, reader.damage):
+            self._evidence.add("authenticity", indicator.row())
 
     def _write_reader(self, reader: CaptureReader) -> None:
         counts = self._per_interface.tolist()
@@ -284,7 +354,7 @@ class Decoding:
                  one.reported_drops),
             )  # fmt: skip
         for comment in reader.comments:
-            if comment.frame is None or comment.frame not in self._comments_outside:
+            if self._allowed is None or comment.frame in self._comments_inside:
                 self._evidence.add("comments", (comment.frame, comment.kind, comment.text))
         for found in reader.damage:
             self._ledger.note(found.kind, found.detail, found.frame, found.offset, found.count)

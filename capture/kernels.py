@@ -34,7 +34,14 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 MODULES: Final = (
     "wirecover.capture.files.scan",
+    "wirecover.capture.packets.steps",
+    "wirecover.capture.packets.link_layers",
+    "wirecover.capture.packets.ethertypes",
+    "wirecover.capture.packets.tunnel_headers",
+    "wirecover.capture.packets.upper_layers",
     "wirecover.capture.packets.decode",
+    "wirecover.capture.scope_layers",
+    "wirecover.capture.scope_filter",
     "wirecover.capture.flows.table",
     "wirecover.capture.flows.media_stream",
     "wirecover.capture.flows.media",
@@ -46,6 +53,12 @@ MODULES: Final = (
     "wirecover.capture.flows.known",
     "wirecover.capture.flows.judgements",
     "wirecover.capture.flows.labels",
+    "wirecover.capture.quality.clock",
+    "wirecover.capture.quality.lengths",
+    "wirecover.capture.quality.packets",
+    "wirecover.capture.quality.copies",
+    "wirecover.capture.quality.senders",
+    "wirecover.capture.quality.segments",
 )
 """Modules with kernels. Each has a `warm()` that calls its kernels with the types they are used with."""
 

@@ -9,6 +9,17 @@ FILE_NAME: Final = "manifest.json"
 
 
 @dataclass(frozen=True, slots=True)
+class OutOfScope:
+    """What the scope left out for one reason, or kept under pseudonyms; see `tables.OUT_OF_SCOPE`."""
+
+    reason: str
+    action: str
+    packets: int
+    bytes: int
+    records: int
+
+
+@dataclass(frozen=True, slots=True)
 class Manifest:
     """The contents of `manifest.json`. Holds no time and no path: the same exhibit gives the same bytes."""
 
@@ -26,6 +37,12 @@ class Manifest:
     """What could not be read, one line each."""
     complete: bool
     """The capture was read to its end."""
+    local_rules_sha256: str = ""
+    """Of what the analyst's own rules say, which `rules_sha256` covers too; empty without any."""
+    scope_sha256: str = ""
+    """Digest of the scope under which it was read (`Scope.digest`): under another, it is other evidence."""
+    out_of_scope: tuple[OutOfScope, ...] = ()
+    """As the table of that name."""
 
     def to_json(self) -> str:
         """Canonical text: sorted keys, two spaces, a line feed at the end."""
@@ -38,6 +55,7 @@ class Manifest:
         if not isinstance(fields, dict):
             raise TypeError("a manifest is a JSON object")
         fields["damage"] = tuple(fields.get("damage", ()))
+        fields["out_of_scope"] = tuple(OutOfScope(**row) for row in fields.get("out_of_scope", ()))
         return cls(**fields)
 
     @classmethod

@@ -21,12 +21,14 @@ _IN_USE: Final = (
 )
 
 
-def open_catalogue(case: Path, *, write: bool, threads: int = 1) -> duckdb.DuckDBPyConnection:
+def open_catalogue(
+    case: Path, *, write: bool, threads: int = 1, name: str = CATALOGUE
+) -> duckdb.DuckDBPyConnection:
     """A connection to the case, times in UTC; CaseBusyError when another one holds it.
 
     One thread unless asked otherwise: sums of DOUBLE differ from run to run with more.
     """
-    path = case / CATALOGUE
+    path = case / name
     if not write and not path.is_file():
         raise CaseError(f"{path}: the catalogue is missing")
     config: dict[str, Any] = {

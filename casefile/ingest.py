@@ -1,42 +1,39 @@
 """Captures into the case: each one whole or not at all, and once.
 
-    decode into evidence/.partial-*  ->  flush, read-only  ->  rename to evidence/<sha256>  ->  catalogue +
-    custody log
-                                                                                                (one
-                                                                                                transaction)
+    decode into evidence/.partial-*  ->  flush, read-only  ->  rename to evidence/<sha256>  ->  custody log
+    ->  catalogue
 
-Killed before the transaction, a capture is not in the case: what was left behind is removed when it is
-ingested again. The connection to the catalogue is held all the time; it is the lock that keeps a second
-ingest out. Only paths, manifests and reasons pass between processes.
+Killed before its line in the custody log, a capture is not in the case: what was left behind is removed when it
+is ingested again. Killed after it, it is, and the next run lists it (entering.py). The connection to the
+catalogue is held all the time; it is the lock that keeps a second ingest out. Only paths, manifests and reasons
+pass between processes.
 """
 
 import secrets
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing
 from dataclasses import dataclass, field
 from hashlib import file_digest, sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal
+from typing import Final, Literal
 
 import duckdb
 
 from wirecover.capture.errors import EXIT_DAMAGED, EXIT_DONE, EXIT_OTHER
 from wirecover.capture.identifiers import capture_id, flow_base
 from wirecover.capture.manifest import Manifest
+from wirecover.capture.scope import EVERYTHING, Scope
 from wirecover.capture.tables import TABLES
-from wirecover.casefile import schema
-from wirecover.casefile.catalogue import explain, open_catalogue
 from wirecover.casefile.collect import collect
-from wirecover.casefile.custody import append_act
+from wirecover.casefile.custody import Entry
 from wirecover.casefile.durable import is_disk_full, publish, remove_tree
+from wirecover.casefile.entering import StillEntered, enter
 from wirecover.casefile.errors import CaseError
 from wirecover.casefile.layout import EVIDENCE, MANIFEST, PARTIAL_PREFIX
+from wirecover.casefile.log_file import records
 from wirecover.casefile.pool import Decoder, JobResult, Pool
-
-if TYPE_CHECKING:
-    from wirecover.capture.scope import Scope
 
 Status = Literal["done", "damaged", "already", "failed"]
 EVIDENCE_FILES: Final = frozenset({f"{table}.parquet" for table in TABLES} | {MANIFEST})
@@ -78,6 +75,8 @@ class IngestReport:
     """Files in named folders that are no captures."""
     leftovers: int
     """Unfinished folders of an earlier, killed ingest that were removed."""
+    found: tuple[str, ...] = ()
+    """What else earlier runs left behind and this one settled, one line each."""
 
     def with_status(self, *wanted: Status) -> tuple[FileOutcome, ...]:
         """The outcomes of these kinds, in order."""
@@ -96,11 +95,14 @@ class Ingest:
     """One run over a case, which it holds for as long as it lasts."""
 
     case: Path
-    scope: "Scope"
+    connect: Callable[[], duckdb.DuckDBPyConnection]
+    """Opens the case for writing."""
+    scope: Scope
     decoder: Decoder
     workers: int
     progress: Callable[[IngestEvent], None] | None
-    clock: Callable[[], int]
+    entry: Entry
+    """The act in the custody log that this run is."""
     token: str = field(default_factory=lambda: secrets.token_hex(6))
     """Part of every temporary name: a decoder that outlived a killed run must not write into this run's
     folders.
@@ -113,17 +115,35 @@ class Ingest:
             FileOutcome(problem.path, "failed", reason=f"{problem.path}: {problem.reason}")
             for problem in collected.problems
         ]
-        with closing(open_catalogue(self.case, write=True)) as connection:
-            leftovers = self._remove_leftovers()
-            try:
-                with closing(self._take_all(connection, collected.files)) as taken:
-                    outcomes.extend(taken)
-            except (CaseError, KeyboardInterrupt):
-                self._remove_leftovers()
-                _note(connection, self.case, outcomes, collected.skipped, leftovers, self.clock, stopped=True)
-                raise
-            _note(connection, self.case, outcomes, collected.skipped, leftovers, self.clock, stopped=False)
-        return IngestReport(tuple(outcomes), collected.skipped, leftovers)
+        leftovers = 0
+        try:
+            with closing(self.connect()) as connection:
+                recovered = self._recovered()
+                leftovers = self._remove_leftovers()
+                try:
+                    with closing(self._take_all(connection, collected.files)) as taken:
+                        outcomes.extend(taken)
+                except (CaseError, KeyboardInterrupt):
+                    self._remove_leftovers()
+                    raise
+        finally:
+            self._tell_log(outcomes, collected.skipped, leftovers)
+        return IngestReport(tuple(outcomes), collected.skipped, leftovers, (*self.entry.found, *recovered))
+
+    def _recovered(self) -> list[str]:
+        """Exhibits that opening the case has just listed: a killed run had logged them."""
+        return [
+            f"{line.arguments.get('name')}: entered by a run that was killed; now listed"
+            for line in records(self.case)
+            if line.seq > self.entry.begun.seq and line.phase == "recovered"
+        ]
+
+    def _tell_log(self, outcomes: Sequence[FileOutcome], skipped: int, leftovers: int) -> None:
+        """For the act's last line: also what was refused, and under which names content came again."""
+        self.entry.facts.update(
+            files=[[one.path.name, one.status, one.sha256 or one.reason] for one in outcomes],
+            skipped=skipped, leftovers_removed=leftovers,
+        )  # fmt: skip
 
     def _remove_leftovers(self) -> int:
         found = sorted(self.case.joinpath(EVIDENCE).glob(f"{PARTIAL_PREFIX}*"))
@@ -172,8 +192,22 @@ class Ingest:
 
     def _already(self, connection: duckdb.DuckDBPyConnection, path: Path, digest: str) -> FileOutcome:
         [(name,)] = connection.execute("SELECT name FROM exhibits WHERE sha256 = ?", [digest]).fetchall()
+        if not self._under_this_scope(digest):
+            reason = (
+                f"{path.name}: was taken in under another scope of the authority, and evidence is not changed; to "
+                "read it under the present one, make another case"
+            )
+            return FileOutcome(path, "failed", digest, reason)
         reason = "" if name == path.name else f"{path.name}: same content as {name}, which is in the case"
         return FileOutcome(path, "already", digest, reason)
+
+    def _under_this_scope(self, digest: str) -> bool:
+        """Whether an exhibit of the case was read under the scope of this run."""
+        try:
+            manifest = Manifest.read(self.case / EVIDENCE / digest)
+        except (OSError, ValueError, TypeError):  # `verify` tells what is wrong with it
+            return True
+        return (manifest.scope_sha256 or EVERYTHING.digest()) == self.scope.digest()
 
     def _keep(
         self, connection: duckdb.DuckDBPyConnection, path: Path, partial: Path, result: JobResult
@@ -195,22 +229,29 @@ class Ingest:
             return FileOutcome(path, "failed", digest, f"{path.name}: {refusal}")
         try:
             self._publish(connection, manifest, partial)
-        except (OSError, duckdb.Error) as error:
+        except StillEntered as error:
+            raise CaseError(
+                f"{path}: entered in the custody log but not in the catalogue, and the log cannot be written any "
+                "more; the next run on this case lists it"
+            ) from error
+        except (OSError, duckdb.Error, CaseError) as error:
             reason = "the disk is full" if is_disk_full(error) else str(error).splitlines()[0]
             raise _nothing_kept(path, reason) from error
         status: Status = "done" if manifest.complete else "damaged"
         return FileOutcome(path, status, digest, damage=tuple(manifest.damage))
 
     def _publish(self, connection: duckdb.DuckDBPyConnection, manifest: Manifest, partial: Path) -> None:
-        """Rename, then one transaction: a folder without its row is no evidence, the reverse is a loss."""
+        """Rename, then log and list: a folder that is not logged is no evidence, the reverse is a loss."""
         digest = manifest.sha256
         noted = sha256(partial.joinpath(MANIFEST).read_bytes()).hexdigest()
         final = self.case / EVIDENCE / digest
-        if final.exists():  # renamed by a run that was killed before the transaction; or put there by someone
+        if final.exists():  # renamed by a run that was killed before it was logged; or put there by someone
             remove_tree(final)
         publish(partial, final)
         try:
-            _enter(connection, manifest, noted, self.clock())
+            enter(connection, manifest, noted, self.entry)
+        except StillEntered:
+            raise
         except BaseException:
             remove_tree(final)
             raise
@@ -243,60 +284,3 @@ def _refusal(connection: duckdb.DuckDBPyConnection, manifest: Manifest, partial:
     if there != EVIDENCE_FILES or set(manifest.files) != EVIDENCE_FILES - {MANIFEST}:
         return "the decoder did not write the files that its manifest lists"
     return None
-
-
-def _enter(connection: duckdb.DuckDBPyConnection, manifest: Manifest, manifest_sha256: str, at: int) -> None:
-    """The exhibit's row, its act in the custody log, and the views over files: one transaction."""
-    with transaction(connection):
-        if not schema.is_current(connection, empty=False):
-            schema.apply(connection, empty=False)
-        digest = manifest.sha256
-        connection.execute(
-            "INSERT INTO exhibits VALUES (?, ?, ?, ?, ?, ?, ?, ?, make_timestamp_ns(?))",
-            [digest, capture_id(digest), flow_base(digest), manifest.name, manifest.bytes, manifest.complete,
-             list(manifest.damage), manifest_sha256, at],
-        )  # fmt: skip
-        facts = {
-            "sha256": digest,
-            "name": manifest.name,
-            "bytes": manifest.bytes,
-            "manifest_sha256": manifest_sha256,
-        }
-        append_act(connection, "exhibit", facts, at=at)
-
-
-@contextmanager
-def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
-    """All of the block's changes, or none."""
-    connection.execute("BEGIN TRANSACTION")
-    try:
-        yield
-        connection.execute("COMMIT")
-    except BaseException:
-        with suppress(
-            duckdb.Error
-        ):  # a COMMIT that fails has rolled back by itself; its error is the one to see
-            connection.execute("ROLLBACK")
-        raise
-
-
-def _note(
-    connection: duckdb.DuckDBPyConnection,
-    case: Path,
-    outcomes: Sequence[FileOutcome],
-    skipped: int,
-    leftovers: int,
-    clock: Callable[[], int],
-    *,
-    stopped: bool,
-) -> None:
-    """One act for the whole run: also what was refused, and under which names content came again."""
-    facts = {
-        "files": [[one.path.name, one.status, one.sha256 or one.reason] for one in outcomes],
-        "skipped": skipped, "leftovers_removed": leftovers, "stopped": stopped,
-    }  # fmt: skip
-    try:
-        append_act(connection, "ingest", facts, at=clock())
-    except duckdb.Error as error:
-        if not stopped:  # else the caller is already telling why the run stops, most likely a full disk
-            raise explain(error, case) from error

@@ -6,6 +6,7 @@ evidence.<table>   one view for each Parquet table over the files of all catalog
 `capture_id` and
                    `flow_base` in front; typed and empty before the first exhibit. Made here from
                    capture/tables.py.
+evidence.custody_log   the same over the custody log's file (log_view.py).
 <table>            what users ask: schema.sql section 1.
 own tables         what the case keeps itself: schema.sql section 2 and derived.py.
 
@@ -30,8 +31,10 @@ import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
 from wirecover.capture.tables import TABLES
+from wirecover.casefile import log_view
 from wirecover.casefile.derived import COLUMN_COMMENTS, DERIVED
 from wirecover.casefile.layout import EVIDENCE
+from wirecover.casefile.log_file import LOG, LOG_FILE
 
 SECTION_2: Final = "\n-- section 2:"
 TABLE_COMMENTS: Final = {
@@ -40,6 +43,7 @@ TABLE_COMMENTS: Final = {
     "events": "One inferred message event",
     "calls": "One call",
     "call_flows": "One flow of a call",
+    "analysis_notes": "One thing that a detector left out, and why",
 }
 _SCALARS: Final[dict[pa.DataType, str]] = {
     pa.int64(): "BIGINT", pa.int32(): "INTEGER", pa.int16(): "SMALLINT", pa.string(): "VARCHAR",
@@ -57,6 +61,8 @@ def sql_type(kind: pa.DataType) -> str:
 
 def base_schema(table: str) -> pa.Schema:
     """Columns of evidence.<table>: those of the Parquet file, led by the ids of its exhibit."""
+    if table == log_view.NAME:
+        return log_view.SCHEMA
     own = TABLES[table]
     return pa.schema([field for field in _PREFIX if field.name not in own.names] + list(own))
 
@@ -72,6 +78,8 @@ def _base_view(table: str, *, empty: bool) -> str:
     if empty:
         body = ", ".join(f"NULL::{sql_type(field.type)} AS {quoted(field.name)}" for field in columns)
         return f"CREATE OR REPLACE VIEW evidence.{table} AS SELECT {body} WHERE false"
+    if table == log_view.NAME:
+        return f"CREATE OR REPLACE VIEW evidence.{table} AS {log_view.file_view()}"
     own = TABLES[table].names
     body = ", ".join(f"{'p' if field.name in own else 'e'}.{quoted(field.name)}" for field in columns)
     # Only folders named like a hash are read, and of those only the catalogued ones: a folder that a killed
@@ -134,12 +142,19 @@ def fingerprint() -> str:
     """Changes when any part of the schema does; the catalogue keeps it to know when to make its views
     anew.
     """
-    parts = [_base_view(table, empty=False) for table in TABLES] + view_statements() + table_statements()
+    parts = (
+        [_base_view(table, empty=False) for table in (*TABLES, log_view.NAME)]
+        + view_statements()
+        + table_statements()
+    )
     return sha256("\n".join(parts).encode()).hexdigest()
 
 
-def apply(connection: duckdb.DuckDBPyConnection, *, empty: bool) -> None:
-    """Make or renew every view and table of the catalogue, inside the transaction of the caller."""
+def apply(connection: duckdb.DuckDBPyConnection, *, empty: bool, logged: bool = False) -> None:
+    """Make or renew every view and table of the catalogue, inside the transaction of the caller.
+
+    `empty`: there is no exhibit yet; `logged`: there is a case folder with its custody log around it.
+    """
     tables = table_statements()
     for statement in (text for text in tables if text.startswith("CREATE")):
         connection.execute(statement)
@@ -147,9 +162,10 @@ def apply(connection: duckdb.DuckDBPyConnection, *, empty: bool) -> None:
     for statement in (text for text in tables if text.startswith("COMMENT")):
         connection.execute(statement)
     connection.execute("CREATE SCHEMA IF NOT EXISTS evidence")
-    with _bindable(connection, empty=empty):
+    with _bindable(connection, empty=empty and not logged):
         for table in TABLES:
             connection.execute(_base_view(table, empty=empty))
+        connection.execute(_base_view(log_view.NAME, empty=not logged))
         for statement in view_statements():
             connection.execute(statement)
     connection.execute(f"COMMENT ON VIEW evidence.captures IS {_literal(_state(empty=empty))}")
@@ -170,6 +186,8 @@ def _bindable(connection: duckdb.DuckDBPyConnection, *, empty: bool) -> Iterator
         folder.mkdir(parents=True)
         for table, columns in TABLES.items():
             pq.write_table(columns.empty_table(), folder / f"{table}.parquet")
+        Path(name, LOG).mkdir()
+        Path(name, LOG, LOG_FILE).touch()
         connection.execute(f"SET file_search_path = {_literal(name)}")
         try:
             yield
@@ -198,10 +216,18 @@ def _add_new_columns(connection: duckdb.DuckDBPyConnection) -> None:
             if field.name not in have:
                 column = f"{quoted(field.name)} {sql_type(field.type)}"
                 connection.execute(f"ALTER TABLE {table} ADD COLUMN {column}")
+    _add_to_authority(connection)
+
+
+def _add_to_authority(connection: duckdb.DuckDBPyConnection) -> None:
+    """The same for `authority`, whose columns stand in schema.sql; none of the later ones has a constraint."""
+    [made] = [text for text in table_statements() if text.startswith("CREATE TABLE IF NOT EXISTS authority ")]
+    for column, kind in re.findall(r"(\w+) (BIGINT|TIMESTAMP_NS|VARCHAR(?:\[\])?)", made):
+        connection.execute(f"ALTER TABLE authority ADD COLUMN IF NOT EXISTS {column} {kind}")
 
 
 def datasets(case: Path, exhibits: Sequence[tuple[str, int, int]]) -> dict[str, pads.Dataset]:
-    """Each evidence table as one Arrow dataset over the exhibits (sha256, capture_id, flow_base).
+    """Each evidence table as one Arrow dataset over the exhibits (sha256, capture_id, flow_base), and the log.
 
     The ids are partition values of each file, so a filter on capture_id opens only the files it needs.
     """
@@ -218,6 +244,7 @@ def datasets(case: Path, exhibits: Sequence[tuple[str, int, int]]) -> dict[str, 
             for digest, capture, base in exhibits
         ]
         found[table] = pads.FileSystemDataset(fragments, base_schema(table), layout, disk)
+    found[log_view.NAME] = pads.dataset(log_view.log_table(case))
     return found
 
 

@@ -16,7 +16,7 @@ SELECT c.capture_id, c.flow_base, c.name, c.sha256, c.bytes, c.format, c.compres
        make_timestamp_ns(c.first_ts) AS first_ts, make_timestamp_ns(c.last_ts) AS last_ts, c.snaplen,
        c.truncated_packets, c.malformed_packets, c.duplicate_packets, c.out_of_order_packets,
        c.out_of_scope_packets, c.undecoded_packets, c.fragment_packets, c.complete, c.tool_version,
-       c.rules_sha256, e.ingested_at
+       c.rules_sha256, c.local_rules_sha256, e.ingested_at
 FROM evidence.captures c JOIN exhibits e ON e.sha256 = c.sha256;
 COMMENT ON VIEW captures IS 'One exhibit: a capture file, its hash, and what of it could be read';
 COMMENT ON COLUMN captures.capture_id IS 'First 63 bits of the SHA-256 of the exhibit; joins every other table';
@@ -40,6 +40,7 @@ COMMENT ON COLUMN captures.fragment_packets IS 'Frames that carry an IP fragment
 COMMENT ON COLUMN captures.complete IS 'False when damage stopped the reading before the end of the file';
 COMMENT ON COLUMN captures.tool_version IS 'wirecover version that decoded the exhibit';
 COMMENT ON COLUMN captures.rules_sha256 IS 'SHA-256 of the application rules in force at the ingest';
+COMMENT ON COLUMN captures.local_rules_sha256 IS 'SHA-256 of the rules among them that the analyst added; NULL when none';
 COMMENT ON COLUMN captures.ingested_at IS 'When the exhibit entered the case, by the clock of the machine, UTC';
 
 CREATE OR REPLACE VIEW interfaces AS
@@ -68,6 +69,17 @@ COMMENT ON COLUMN damage."offset" IS 'Byte in the (decompressed) file where it s
 COMMENT ON COLUMN damage.frame IS 'Frame at or before the damage; NULL when none was read yet';
 COMMENT ON COLUMN damage."count" IS 'How many times, when damage of one kind is counted together';
 COMMENT ON COLUMN damage.detail IS 'What was found, in words';
+
+CREATE OR REPLACE VIEW out_of_scope AS
+SELECT capture_id, reason, action, packets, bytes, records
+FROM evidence.out_of_scope;
+COMMENT ON VIEW out_of_scope IS 'What the scope of the authority left out of an exhibit: counts only, one row a reason';
+COMMENT ON COLUMN out_of_scope.capture_id IS 'Exhibit';
+COMMENT ON COLUMN out_of_scope.reason IS 'time, excluded, excluded-name, no-address, target-time, third-party, withheld or untimed';
+COMMENT ON COLUMN out_of_scope.action IS 'dropped: nothing is kept; pseudonymised: flows between pseudonyms, sizes and times only';
+COMMENT ON COLUMN out_of_scope.packets IS 'Packets, each counted once';
+COMMENT ON COLUMN out_of_scope.bytes IS 'Their bytes on the wire';
+COMMENT ON COLUMN out_of_scope.records IS 'Rows and values about others, or withheld, that kept packets or the file held';
 
 CREATE OR REPLACE VIEW comments AS
 SELECT capture_id, frame, kind, "text" FROM evidence.comments;
@@ -135,12 +147,13 @@ CREATE OR REPLACE VIEW tls_handshakes AS
 SELECT flow_base + flow_no AS flow_id, capture_id, carrier, client_frame, make_timestamp_ns(client_ts) AS client_ts,
        server_frame, make_timestamp_ns(server_ts) AS server_ts, sni, alpn_offered, alpn_selected, version,
        client_version, cipher, ja3, ja3s, ja4, ech, resumed, hello_retry, quic_version, certificate_sha1s,
-       certificate_sha256s
+       certificate_sha256s, sni_kind, client_complete, psk_offered, early_data, ticket_offered, ech_config_id, ech_kdf,
+       ech_aead, client_certificate_sha256s
 FROM evidence.tls_handshakes;
-COMMENT ON VIEW tls_handshakes IS 'One TLS, DTLS or QUIC handshake';
+COMMENT ON VIEW tls_handshakes IS 'One TLS, DTLS or QUIC handshake, or the certificates that IKE or OPC UA showed';
 COMMENT ON COLUMN tls_handshakes.flow_id IS 'Flow';
 COMMENT ON COLUMN tls_handshakes.capture_id IS 'Exhibit';
-COMMENT ON COLUMN tls_handshakes.carrier IS 'tcp, dtls or quic';
+COMMENT ON COLUMN tls_handshakes.carrier IS 'tcp, dtls or quic; ike or opcua: certificates only, of either end';
 COMMENT ON COLUMN tls_handshakes.client_frame IS 'Frame that ends the ClientHello';
 COMMENT ON COLUMN tls_handshakes.client_ts IS 'Time of that frame, UTC';
 COMMENT ON COLUMN tls_handshakes.server_frame IS 'Frame that ends the ServerHello; NULL when not seen';
@@ -160,6 +173,39 @@ COMMENT ON COLUMN tls_handshakes.hello_retry IS 'True when the server asked for 
 COMMENT ON COLUMN tls_handshakes.quic_version IS 'QUIC version by name; NULL when not QUIC';
 COMMENT ON COLUMN tls_handshakes.certificate_sha1s IS 'SHA-1 of the certificates the server sent, leaf first; NULL when encrypted';
 COMMENT ON COLUMN tls_handshakes.certificate_sha256s IS 'SHA-256 of the same certificates, in the same order';
+COMMENT ON COLUMN tls_handshakes.sni_kind IS 'asked: the name asked for; asked-or-outer: with Encrypted ClientHello (or its GREASE) the name may be a provider''s public one';
+COMMENT ON COLUMN tls_handshakes.client_complete IS 'False: the end of the ClientHello was not captured; names of it are kept, fingerprints are not';
+COMMENT ON COLUMN tls_handshakes.psk_offered IS 'The client offered a pre-shared key: TLS 1.3 resumption, or a key agreed beforehand';
+COMMENT ON COLUMN tls_handshakes.early_data IS 'The client announced data before the handshake ends (0-RTT)';
+COMMENT ON COLUMN tls_handshakes.ticket_offered IS 'The client offered a session ticket (up to TLS 1.2)';
+COMMENT ON COLUMN tls_handshakes.ech_config_id IS 'Configuration the Encrypted ClientHello names; of GREASE a random number, and nobody on the path can tell';
+COMMENT ON COLUMN tls_handshakes.ech_kdf IS 'HPKE key derivation function of the Encrypted ClientHello, IANA number';
+COMMENT ON COLUMN tls_handshakes.ech_aead IS 'HPKE encryption of the Encrypted ClientHello, IANA number';
+COMMENT ON COLUMN tls_handshakes.client_certificate_sha256s IS 'SHA-256 of the certificates that the client sent in the clear, leaf first';
+
+CREATE OR REPLACE VIEW quic_handshakes AS
+SELECT flow_base + flow_no AS flow_id, capture_id, frame, client_version, version, original_dcid, client_scid,
+       server_scid, retry_scid, retry_holds, token_bytes, early_data, server_versions, user_agent, available_versions,
+       idle_timeout_ms, transport_parameters
+FROM evidence.quic_handshakes;
+COMMENT ON VIEW quic_handshakes IS 'What the first packets of one QUIC connection show besides its TLS hellos';
+COMMENT ON COLUMN quic_handshakes.flow_id IS 'Flow';
+COMMENT ON COLUMN quic_handshakes.capture_id IS 'Exhibit';
+COMMENT ON COLUMN quic_handshakes.frame IS 'First frame of the flow that was read as QUIC';
+COMMENT ON COLUMN quic_handshakes.client_version IS 'Version of the last client packet that could be opened';
+COMMENT ON COLUMN quic_handshakes.version IS 'Version in use: the choice of the server where it was seen';
+COMMENT ON COLUMN quic_handshakes.original_dcid IS 'Destination connection id of the first client Initial, hexadecimal';
+COMMENT ON COLUMN quic_handshakes.client_scid IS 'Connection id that the client chose for itself, hexadecimal';
+COMMENT ON COLUMN quic_handshakes.server_scid IS 'Connection id that the server chose for itself, hexadecimal';
+COMMENT ON COLUMN quic_handshakes.retry_scid IS 'Connection id that a Retry gave, hexadecimal; NULL without a Retry';
+COMMENT ON COLUMN quic_handshakes.retry_holds IS 'Whether the integrity tag of the Retry fits; NULL when that cannot be told';
+COMMENT ON COLUMN quic_handshakes.token_bytes IS 'Length of the longest token in a client Initial; more than 0: the client was there before, or answers a Retry';
+COMMENT ON COLUMN quic_handshakes.early_data IS 'A 0-RTT packet was seen: the client resumes an earlier connection';
+COMMENT ON COLUMN quic_handshakes.server_versions IS 'What a version negotiation packet listed; NULL without one';
+COMMENT ON COLUMN quic_handshakes.user_agent IS 'What a Google client says of itself in its transport parameters or hello';
+COMMENT ON COLUMN quic_handshakes.available_versions IS 'Versions that the client says it can speak (RFC 9368)';
+COMMENT ON COLUMN quic_handshakes.idle_timeout_ms IS 'max_idle_timeout of the client, milliseconds';
+COMMENT ON COLUMN quic_handshakes.transport_parameters IS 'Transport parameters of the client in wire order: number, and value of an integer or length of others';
 
 CREATE OR REPLACE VIEW certificates AS
 SELECT sha256, sha1, subject, issuer, serial, make_timestamp_ns(not_before) AS not_before,
@@ -288,6 +334,81 @@ COMMENT ON COLUMN ssh_handshakes.server_software IS 'Identification of the serve
 COMMENT ON COLUMN ssh_handshakes.hassh IS 'HASSH of the client''s algorithm lists';
 COMMENT ON COLUMN ssh_handshakes.hassh_server IS 'HASSH of the server''s algorithm lists';
 
+CREATE OR REPLACE VIEW sip_messages AS
+SELECT flow_base + flow_no AS flow_id, capture_id, frame, make_timestamp_ns(ts) AS ts, source, target, method, status,
+       uri, call_id, cseq, from_uri, from_name, to_uri, to_name, asserted, contact, software, media
+FROM evidence.sip_messages;
+COMMENT ON VIEW sip_messages IS 'One SIP request or response in the clear: who calls whom. Bodies are not stored';
+COMMENT ON COLUMN sip_messages.flow_id IS 'Flow';
+COMMENT ON COLUMN sip_messages.capture_id IS 'Exhibit';
+COMMENT ON COLUMN sip_messages.frame IS 'Frame in which the message ends';
+COMMENT ON COLUMN sip_messages.ts IS 'Time of that frame, UTC';
+COMMENT ON COLUMN sip_messages.source IS 'Address and port of the sender';
+COMMENT ON COLUMN sip_messages.target IS 'Address and port of the receiver';
+COMMENT ON COLUMN sip_messages.method IS 'INVITE, REGISTER, ...; of a response that of the request it answers';
+COMMENT ON COLUMN sip_messages.status IS 'Status of a response; NULL: a request';
+COMMENT ON COLUMN sip_messages.uri IS 'Whom a request goes to';
+COMMENT ON COLUMN sip_messages.call_id IS 'Call-ID: the same in every message of one call leg';
+COMMENT ON COLUMN sip_messages.cseq IS 'CSeq number';
+COMMENT ON COLUMN sip_messages.from_uri IS 'From: the calling party as the sender says';
+COMMENT ON COLUMN sip_messages.from_name IS 'Name shown in From, chosen by the sender';
+COMMENT ON COLUMN sip_messages.to_uri IS 'To: the called party';
+COMMENT ON COLUMN sip_messages.to_name IS 'Name shown in To';
+COMMENT ON COLUMN sip_messages.asserted IS 'P-Asserted-Identity, else P-Preferred-Identity: the caller as the network or the device asserts';
+COMMENT ON COLUMN sip_messages.contact IS 'Contact: where the sender wants to be reached';
+COMMENT ON COLUMN sip_messages.software IS 'User-Agent or Server';
+COMMENT ON COLUMN sip_messages.media IS 'Media that its session description lists; rows in sdp_media';
+
+CREATE OR REPLACE VIEW sdp_media AS
+SELECT flow_base + flow_no AS flow_id, capture_id, frame, make_timestamp_ns(ts) AS ts, call_id, kind, ip, port, protocol,
+       formats, direction, candidates, fingerprint, ice_ufrag
+FROM evidence.sdp_media;
+COMMENT ON VIEW sdp_media IS 'One medium of a session description: where one side of a call wants to receive';
+COMMENT ON COLUMN sdp_media.flow_id IS 'Flow of the SIP message';
+COMMENT ON COLUMN sdp_media.capture_id IS 'Exhibit';
+COMMENT ON COLUMN sdp_media.frame IS 'Frame of the SIP message';
+COMMENT ON COLUMN sdp_media.ts IS 'Time of that frame, UTC';
+COMMENT ON COLUMN sdp_media.call_id IS 'Call-ID of the SIP message';
+COMMENT ON COLUMN sdp_media.kind IS 'audio, video, ...';
+COMMENT ON COLUMN sdp_media.ip IS 'Address where the sender wants the medium; what it writes, which a translator may have changed or not';
+COMMENT ON COLUMN sdp_media.port IS 'Port where the sender wants the medium; 0: refused or over';
+COMMENT ON COLUMN sdp_media.protocol IS 'RTP/AVP, RTP/SAVPF, ...';
+COMMENT ON COLUMN sdp_media.formats IS 'Payload types or formats, in order of preference';
+COMMENT ON COLUMN sdp_media.direction IS 'sendrecv, sendonly, recvonly or inactive; NULL: not said';
+COMMENT ON COLUMN sdp_media.candidates IS 'ICE candidates: address and port, type, transport';
+COMMENT ON COLUMN sdp_media.fingerprint IS 'Hash of the certificate that DTLS of this medium will show';
+COMMENT ON COLUMN sdp_media.ice_ufrag IS 'Part of the user names of the STUN messages of this medium';
+
+CREATE OR REPLACE VIEW subscribers AS
+SELECT ip, kind, identity, make_timestamp_ns(first_ts) AS first_ts, make_timestamp_ns(last_ts) AS last_ts, ended, source,
+       session, gateway, flow_base + flow_no AS flow_id, capture_id, frame, last_frame
+FROM evidence.subscribers;
+COMMENT ON VIEW subscribers IS 'One identity that a network says an address was given to, for a time';
+COMMENT ON COLUMN subscribers.ip IS 'Address given to the subscriber, or prefix/length; NULL: the identity was seen without an address';
+COMMENT ON COLUMN subscribers.kind IS 'imsi, msisdn, imei, user-name, calling-station, fqdn or mail';
+COMMENT ON COLUMN subscribers.identity IS 'The identity as the network wrote it';
+COMMENT ON COLUMN subscribers.first_ts IS 'First message that ties the identity to the address, UTC';
+COMMENT ON COLUMN subscribers.last_ts IS 'Last such message, UTC; the session may have lasted longer unless ended is true';
+COMMENT ON COLUMN subscribers.ended IS 'True when the message that ends the session was seen';
+COMMENT ON COLUMN subscribers.source IS 'radius, gtpv1, gtpv2 or ike';
+COMMENT ON COLUMN subscribers.session IS 'Acct-Session-Id, or the TEIDs of the session: c: control plane, u: user plane';
+COMMENT ON COLUMN subscribers.gateway IS 'Network element that reported it: access server or address of the peer';
+COMMENT ON COLUMN subscribers.flow_id IS 'Flow of the message';
+COMMENT ON COLUMN subscribers.capture_id IS 'Exhibit';
+COMMENT ON COLUMN subscribers.frame IS 'Frame of the first message';
+COMMENT ON COLUMN subscribers.last_frame IS 'Frame of the last message';
+
+CREATE OR REPLACE VIEW recognitions AS
+SELECT flow_base + flow_no AS flow_id, capture_id, service, reason, value, frame
+FROM evidence.recognitions;
+COMMENT ON VIEW recognitions IS 'One reason why a flow was recognised as a protocol whose single messages prove little';
+COMMENT ON COLUMN recognitions.flow_id IS 'Flow';
+COMMENT ON COLUMN recognitions.capture_id IS 'Exhibit';
+COMMENT ON COLUMN recognitions.service IS 'Protocol recognised';
+COMMENT ON COLUMN recognitions.reason IS 'What was seen, in words';
+COMMENT ON COLUMN recognitions.value IS 'What else it tells: the target asked of a proxy, an SPI; NULL when nothing';
+COMMENT ON COLUMN recognitions.frame IS 'Frame that settled it';
+
 CREATE OR REPLACE VIEW hosts AS
 SELECT ip, mac, attribute, value, source, capture_id, frame, make_timestamp_ns(first_ts) AS first_ts,
        make_timestamp_ns(last_ts) AS last_ts
@@ -303,10 +424,89 @@ COMMENT ON COLUMN hosts.frame IS 'Frame that first told it';
 COMMENT ON COLUMN hosts.first_ts IS 'First time told, UTC';
 COMMENT ON COLUMN hosts.last_ts IS 'Last time told, UTC';
 
+CREATE OR REPLACE VIEW messenger_frames AS
+SELECT flow_base + flow_no AS flow_id, capture_id, frame, make_timestamp_ns(ts) AS ts, up, protocol, kind, length
+FROM evidence.messenger_frames;
+COMMENT ON VIEW messenger_frames IS 'One frame of a messenger that frames its stream in clear: its length, never its content';
+COMMENT ON COLUMN messenger_frames.flow_id IS 'Flow';
+COMMENT ON COLUMN messenger_frames.capture_id IS 'Exhibit';
+COMMENT ON COLUMN messenger_frames.frame IS 'Frame of the exhibit in which the last byte came';
+COMMENT ON COLUMN messenger_frames.ts IS 'Its time stamp, UTC';
+COMMENT ON COLUMN messenger_frames.up IS 'True: from the side that opened the connection';
+COMMENT ON COLUMN messenger_frames.protocol IS 'Protocol that frames so: whatsapp-noise, mtproto, threema-csp, ...';
+COMMENT ON COLUMN messenger_frames.kind IS 'handshake, message, record or ack; a message of the protocol need not be one of a person';
+COMMENT ON COLUMN messenger_frames.length IS 'Bytes of the body, without its length field';
+
+CREATE OR REPLACE VIEW messenger_facts AS
+SELECT flow_base + flow_no AS flow_id, capture_id, frame, make_timestamp_ns(ts) AS ts, up, protocol, attribute, value
+FROM evidence.messenger_facts;
+COMMENT ON VIEW messenger_facts IS 'One thing that a messenger protocol says in clear of its connection or call';
+COMMENT ON COLUMN messenger_facts.flow_id IS 'Flow';
+COMMENT ON COLUMN messenger_facts.capture_id IS 'Exhibit';
+COMMENT ON COLUMN messenger_facts.frame IS 'Frame that told it';
+COMMENT ON COLUMN messenger_facts.ts IS 'Its time stamp, UTC';
+COMMENT ON COLUMN messenger_facts.up IS 'True: told by the side that opened the connection; NULL for datagrams';
+COMMENT ON COLUMN messenger_facts.protocol IS 'Protocol: whatsapp-noise, mtproto, discord, telegram, ...';
+COMMENT ON COLUMN messenger_facts.attribute IS 'version, transport, data_centre, auth_key_id, public_address, peer_tag_prefix, ...';
+COMMENT ON COLUMN messenger_facts.value IS 'What was told';
+
+CREATE OR REPLACE VIEW quality AS
+SELECT capture_id, metric, interface_id, subject, "count", total, "value", unit, first_frame,
+       make_timestamp_ns(first_ts) AS first_ts, last_frame, detail
+FROM evidence.quality;
+COMMENT ON VIEW quality IS 'One line of the capture-quality ledger of an exhibit: what it lacks or holds twice. A count of 0 was looked for and not found';
+COMMENT ON COLUMN quality.capture_id IS 'Exhibit';
+COMMENT ON COLUMN quality.metric IS 'What is counted: a key that docs/methods.md explains';
+COMMENT ON COLUMN quality.interface_id IS 'Interface it was seen on; NULL over the whole exhibit';
+COMMENT ON COLUMN quality.subject IS 'Whom or what the line is about, as a part of the line without a subject; NULL for all';
+COMMENT ON COLUMN quality."count" IS 'How many';
+COMMENT ON COLUMN quality.total IS 'Of how many that were looked at, which may be a sample; NULL where it is no part of a whole';
+COMMENT ON COLUMN quality."value" IS 'A size that goes with it, in the unit of the next column';
+COMMENT ON COLUMN quality.unit IS 'ns or bytes';
+COMMENT ON COLUMN quality.first_frame IS 'Frame where it was first met';
+COMMENT ON COLUMN quality.first_ts IS 'Time stamp of that frame, UTC';
+COMMENT ON COLUMN quality.last_frame IS 'Frame where it was last met';
+COMMENT ON COLUMN quality.detail IS 'Figures in words';
+
+CREATE OR REPLACE VIEW authenticity AS
+SELECT capture_id, indicator, interface_id, subject, "count", total, "value", unit, first_frame,
+       make_timestamp_ns(first_ts) AS first_ts, last_frame, detail, explanations
+FROM evidence.authenticity;
+COMMENT ON VIEW authenticity IS 'One thing about an exhibit that editing would explain, and innocent causes as well: no proof of either';
+COMMENT ON COLUMN authenticity.capture_id IS 'Exhibit';
+COMMENT ON COLUMN authenticity.indicator IS 'What was met: a key that docs/methods.md explains';
+COMMENT ON COLUMN authenticity.interface_id IS 'Interface it was met on; NULL over the whole exhibit';
+COMMENT ON COLUMN authenticity.subject IS 'What the file says of itself, or what it is about; NULL otherwise';
+COMMENT ON COLUMN authenticity."count" IS 'How many';
+COMMENT ON COLUMN authenticity.total IS 'Of how many that were looked at; NULL where it is no part of a whole';
+COMMENT ON COLUMN authenticity."value" IS 'A size that goes with it, in the unit of the next column';
+COMMENT ON COLUMN authenticity.unit IS 'ns or bytes';
+COMMENT ON COLUMN authenticity.first_frame IS 'Frame where it was first met';
+COMMENT ON COLUMN authenticity.first_ts IS 'Time stamp of that frame, UTC';
+COMMENT ON COLUMN authenticity.last_frame IS 'Frame where it was last met';
+COMMENT ON COLUMN authenticity.detail IS 'Figures in words';
+COMMENT ON COLUMN authenticity.explanations IS 'Innocent causes to be ruled out first: keys that docs/methods.md explains';
+
+CREATE OR REPLACE VIEW flow_ends AS
+SELECT flow_base + flow_no AS flow_id, capture_id, up_first_seq, up_next_seq, up_first_id, up_last_id, down_first_seq,
+       down_next_seq, down_first_id, down_last_id
+FROM evidence.flow_ends;
+COMMENT ON VIEW flow_ends IS 'One TCP connection with data whose beginning or end is not in its exhibit: numbers for the seam to the next file';
+COMMENT ON COLUMN flow_ends.flow_id IS 'Flow';
+COMMENT ON COLUMN flow_ends.capture_id IS 'Exhibit';
+COMMENT ON COLUMN flow_ends.up_first_seq IS 'First sequence number of the client that was seen';
+COMMENT ON COLUMN flow_ends.up_next_seq IS 'Sequence number behind the last data of the client that was put in order';
+COMMENT ON COLUMN flow_ends.up_first_id IS 'First IP identification of the client; NULL when it does not count them up';
+COMMENT ON COLUMN flow_ends.up_last_id IS 'Last IP identification of the client';
+COMMENT ON COLUMN flow_ends.down_first_seq IS 'First sequence number of the server that was seen';
+COMMENT ON COLUMN flow_ends.down_next_seq IS 'Sequence number behind the last data of the server that was put in order';
+COMMENT ON COLUMN flow_ends.down_first_id IS 'First IP identification of the server; NULL when it does not count them up';
+COMMENT ON COLUMN flow_ends.down_last_id IS 'Last IP identification of the server';
+
 CREATE OR REPLACE VIEW app_evidence AS
 SELECT flow_base + flow_no AS flow_id, capture_id, app, rule_id, kind, value, frame, confidence
 FROM evidence.app_evidence;
-COMMENT ON VIEW app_evidence IS 'One reason for one application label';
+COMMENT ON VIEW app_evidence IS 'One reason for one application label, or (app is not that of the flow) for another one';
 COMMENT ON COLUMN app_evidence.flow_id IS 'Flow';
 COMMENT ON COLUMN app_evidence.capture_id IS 'Exhibit';
 COMMENT ON COLUMN app_evidence.app IS 'Application the reason speaks for';
@@ -473,6 +673,31 @@ COMMENT ON COLUMN flow_sightings.counted IS 'False: another exhibit recorded the
 COMMENT ON COLUMN flow_sightings.conversation_id IS 'flow_id of the record that counts: this one, or that of another exhibit';
 COMMENT ON COLUMN flow_sightings.exhibits IS 'Exhibits that recorded this flow, this one included';
 
+CREATE OR REPLACE VIEW custody_log AS
+SELECT seq, make_timestamp_ns(ts) AS ts, actor, verb, arguments, tool_version, prev_sha256, sha256, phase, act,
+       subjects, reason, examiner, role, organisation, "result", clock_back_ns, torn, signed_by
+FROM evidence.custody_log;
+COMMENT ON VIEW custody_log IS 'One line of the custody log (log/custody.jsonl); each holds the hash of the one before';
+COMMENT ON COLUMN custody_log.seq IS 'Number of the line, from 1 without gaps';
+COMMENT ON COLUMN custody_log.ts IS 'When, by the clock of the machine, UTC';
+COMMENT ON COLUMN custody_log.actor IS 'Login name of who acted';
+COMMENT ON COLUMN custody_log.verb IS 'init, ingest, exhibit, analyze, query, sql, report, verify, ...';
+COMMENT ON COLUMN custody_log.arguments IS 'What was done, canonical JSON; no secrets, and personal data by reference only';
+COMMENT ON COLUMN custody_log.tool_version IS 'wirecover version that acted';
+COMMENT ON COLUMN custody_log.prev_sha256 IS 'sha256 of the line before; 64 zeros in the first';
+COMMENT ON COLUMN custody_log.sha256 IS 'SHA-256 over the canonical JSON of all other fields of the line';
+COMMENT ON COLUMN custody_log.phase IS 'begun, then done, failed, refused, stopped or abandoned; noted, withdrawn or recovered: part of an act';
+COMMENT ON COLUMN custody_log.act IS 'Number of the line that began the act';
+COMMENT ON COLUMN custody_log.subjects IS 'What the act concerns, by reference: exhibit:<sha256>, pattern:<name>, query:<name>, ...';
+COMMENT ON COLUMN custody_log.reason IS 'Why, as the examiner gave it';
+COMMENT ON COLUMN custody_log.examiner IS 'Name in the profile of the examiner who acted; NULL without a profile';
+COMMENT ON COLUMN custody_log.role IS 'Role in that profile';
+COMMENT ON COLUMN custody_log.organisation IS 'Organisation in that profile';
+COMMENT ON COLUMN custody_log."result" IS 'SHA-256 of what came out, where something did';
+COMMENT ON COLUMN custody_log.clock_back_ns IS 'Nanoseconds by which the clock stood before an earlier act; 0 when it did not';
+COMMENT ON COLUMN custody_log.torn IS 'Bytes and SHA-256 of unfinished lines that a crash left before this one, JSON';
+COMMENT ON COLUMN custody_log.signed_by IS 'Keys (SHA-256 of the public key) of the examiners who signed; empty when nobody did';
+
 -- section 2: what the case itself keeps ------------------------------------------------------------------------
 
 CREATE TABLE IF NOT EXISTS exhibits (
@@ -493,29 +718,38 @@ COMMENT ON COLUMN exhibits.ingested_at IS 'When it entered the case, by the cloc
 CREATE TABLE IF NOT EXISTS authority (
     authority_id BIGINT PRIMARY KEY, country VARCHAR, instrument VARCHAR, reference VARCHAR,
     issuing_authority VARCHAR, issued_at TIMESTAMP_NS, valid_from TIMESTAMP_NS, valid_to TIMESTAMP_NS,
-    document_sha256 VARCHAR, status VARCHAR);
-COMMENT ON TABLE authority IS 'The legal basis of the case; empty in a training case';
-COMMENT ON COLUMN authority.authority_id IS 'Number of the basis in this case, from 1';
+    document_sha256 VARCHAR, status VARCHAR, offences VARCHAR[], validating_authority VARCHAR, renewals VARCHAR[],
+    retro_from TIMESTAMP_NS, retro_to TIMESTAMP_NS, selection VARCHAR, targets BIGINT, data_categories VARCHAR[],
+    excluded_persons BIGINT, third_parties VARCHAR, conditions VARCHAR[], cross_border VARCHAR,
+    confirm_by TIMESTAMP_NS, worked_until TIMESTAMP_NS, retention_rule VARCHAR, review_at TIMESTAMP_NS,
+    destroy_by TIMESTAMP_NS, record_sha256 VARCHAR, scope_sha256 VARCHAR);
+COMMENT ON TABLE authority IS 'The legal basis of the case, and each it had before; empty in a training case. See authority.toml';
+COMMENT ON COLUMN authority.authority_id IS 'Number of the basis in this case, from 1; the last one holds';
 COMMENT ON COLUMN authority.country IS 'Country, ISO 3166 two-letter code';
 COMMENT ON COLUMN authority.instrument IS 'Legal instrument, for instance an article of a code of procedure';
 COMMENT ON COLUMN authority.reference IS 'Reference number of the decision';
 COMMENT ON COLUMN authority.issuing_authority IS 'Person and office that took the decision';
 COMMENT ON COLUMN authority.issued_at IS 'When it was taken, UTC';
 COMMENT ON COLUMN authority.valid_from IS 'Start of the period it covers, UTC';
-COMMENT ON COLUMN authority.valid_to IS 'End of that period, UTC';
+COMMENT ON COLUMN authority.valid_to IS 'End of that period, renewals included, UTC';
 COMMENT ON COLUMN authority.document_sha256 IS 'SHA-256 of the decision as it was handed over';
-COMMENT ON COLUMN authority.status IS 'draft, active, suspended, expired or revoked';
-
-CREATE TABLE IF NOT EXISTS custody_log (
-    seq BIGINT PRIMARY KEY, ts TIMESTAMP_NS NOT NULL, actor VARCHAR NOT NULL, verb VARCHAR NOT NULL,
-    arguments VARCHAR NOT NULL, tool_version VARCHAR NOT NULL, prev_sha256 VARCHAR NOT NULL,
-    sha256 VARCHAR NOT NULL);
-COMMENT ON TABLE custody_log IS 'One act upon the case; each row holds the hash of the one before';
-COMMENT ON COLUMN custody_log.seq IS 'Number of the act, from 1 without gaps';
-COMMENT ON COLUMN custody_log.ts IS 'When, by the clock of the machine, UTC';
-COMMENT ON COLUMN custody_log.actor IS 'Login name of who acted';
-COMMENT ON COLUMN custody_log.verb IS 'init, exhibit, ingest, analyze, report, ...';
-COMMENT ON COLUMN custody_log.arguments IS 'What was done, canonical JSON';
-COMMENT ON COLUMN custody_log.tool_version IS 'wirecover version that acted';
-COMMENT ON COLUMN custody_log.prev_sha256 IS 'sha256 of the act before; 64 zeros in the first';
-COMMENT ON COLUMN custody_log.sha256 IS 'SHA-256 over the canonical JSON of the other columns';
+COMMENT ON COLUMN authority.status IS 'active when the record was entered; superseded by the next one';
+COMMENT ON COLUMN authority.offences IS 'Offences under investigation';
+COMMENT ON COLUMN authority.validating_authority IS 'Person and office that validated it, where that is needed';
+COMMENT ON COLUMN authority.renewals IS 'References of the decisions that renew it';
+COMMENT ON COLUMN authority.retro_from IS 'Start of the time before the decision that it reaches, UTC';
+COMMENT ON COLUMN authority.retro_to IS 'End of that time, UTC';
+COMMENT ON COLUMN authority.selection IS 'packets: only packets of targets are kept; recording: whole recordings made of targets only';
+COMMENT ON COLUMN authority.targets IS 'How many identifiers of targets the record names';
+COMMENT ON COLUMN authority.data_categories IS 'Categories of data that may be kept';
+COMMENT ON COLUMN authority.excluded_persons IS 'How many identifiers of protected persons it excludes';
+COMMENT ON COLUMN authority.third_parties IS 'What becomes of packets of third parties: drop or pseudonymise';
+COMMENT ON COLUMN authority.conditions IS 'Conditions of use that another State has laid down';
+COMMENT ON COLUMN authority.cross_border IS 'The other State and its answer';
+COMMENT ON COLUMN authority.confirm_by IS 'Until when an urgent decision has to be confirmed; NULL when it is or need not be, UTC';
+COMMENT ON COLUMN authority.worked_until IS 'Last moment of ingest and analysis: then the case can only be read, UTC';
+COMMENT ON COLUMN authority.retention_rule IS 'Rule by which the case is kept';
+COMMENT ON COLUMN authority.review_at IS 'When it has to be reviewed whether the case is still needed, UTC';
+COMMENT ON COLUMN authority.destroy_by IS 'When the case has to be gone, UTC';
+COMMENT ON COLUMN authority.record_sha256 IS 'SHA-256 of authority.toml';
+COMMENT ON COLUMN authority.scope_sha256 IS 'Digest of the scope it comes to; the manifest of an exhibit says under which one it was read';

@@ -4,7 +4,8 @@ What this shows: that nothing changed since the ingest, as far as the catalogue 
 it. Against that, compare the last hash of the custody log with one that was kept outside the case.
 """
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from hashlib import file_digest, sha256
@@ -18,8 +19,15 @@ from wirecover.capture.identifiers import capture_id, flow_base
 from wirecover.capture.manifest import Manifest
 from wirecover.casefile.case import Case, Exhibit
 from wirecover.casefile.catalogue import explain
-from wirecover.casefile.custody import broken_acts
+from wirecover.casefile.demands import Demands, demands
+from wirecover.casefile.derived_check import derived_problems
+from wirecover.casefile.entering import logged_exhibits
+from wirecover.casefile.errors import AuthorityError
+from wirecover.casefile.heads import kept_heads
 from wirecover.casefile.layout import EVIDENCE, MANIFEST, PARTIAL_PREFIX
+from wirecover.casefile.log_check import LogState, read_log
+from wirecover.casefile.log_file import Head, Record
+from wirecover.casefile.log_signatures import check_signatures, unmet_demands
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +35,8 @@ class Check:
     """One line of the result."""
 
     subject: str
-    holds: bool
+    holds: bool | None
+    """None: a remark; nothing is wrong, but a reader should know it."""
     detail: str
 
 
@@ -40,12 +49,22 @@ class Verification:
     @property
     def holds(self) -> bool:
         """True when every line does."""
-        return all(check.holds for check in self.checks)
+        return all(check.holds is not False for check in self.checks)
 
 
-def verify(case: Case) -> Verification:
-    """Check a case. Reads every evidence file once; changes nothing."""
-    checks = list(_log(case))
+def verify(
+    case: Case,
+    *,
+    trusted: str | None = None,
+    exhibits_at: Path | None = None,
+    heads: Sequence[tuple[int, str]] = (),
+) -> Verification:
+    """Check a case. Reads every evidence file once; changes nothing.
+
+    `trusted` is the id of a key that must have signed in the log; `exhibits_at` a folder with the captures
+    themselves, which are then hashed too; `heads` are (act, hash) of the log that were noted elsewhere.
+    """
+    checks = list(_log(case, trusted, heads))
     exhibits = case.exhibits()
     for exhibit in exhibits:
         subject = f"{exhibit.name} ({exhibit.sha256})"
@@ -54,42 +73,58 @@ def verify(case: Case) -> Verification:
         if not problems:
             checks.append(Check(subject, holds=True, detail="files, manifest and catalogue agree"))
     checks += _strangers(case.path / EVIDENCE, {exhibit.sha256 for exhibit in exhibits})
+    if exhibits_at is not None:
+        checks += _originals(exhibits_at, exhibits)
     return Verification(tuple(checks))
 
 
-def _log(case: Case) -> Iterator[Check]:
-    """The chain, and that the log tells the same exhibits and the same kind of case as the catalogue and
-    marker.
-    """
+def _log(case: Case, trusted: str | None, heads: Sequence[tuple[int, str]]) -> Iterator[Check]:
+    """The log itself, and that it tells the same exhibits, derived rows and kind of case as the catalogue."""
+    state = read_log(case.path)
+    problems = list(state.problems)
     try:
         with closing(case.connect()) as connection:
-            problems = broken_acts(connection)
-            problems += _log_against_catalogue(connection, training=case.training)
-            count = connection.execute("SELECT count(*) FROM custody_log").fetchall()[0][0]
+            problems += _log_against_catalogue(connection, state.acts)
+            problems += derived_problems(connection, state)
     except duckdb.Error as error:
         raise explain(error, case.path) from error
+    first = state.acts[0].arguments.get("training") if state.acts and state.acts[0].verb == "init" else None
+    if first is not case.training:
+        problems.append(f"the case calls itself {'' if case.training else 'not '}training, its log does not")
+    signatures = check_signatures(state.acts, trusted)
+    problems += signatures.problems
+    witnesses = [("the head that was noted", Head(*one)) for one in heads] + list(kept_heads(case.path))
+    problems += [wrong for name, head in witnesses if (wrong := state.against(name, head))]
     for problem in problems:
         yield Check("custody log", holds=False, detail=problem)
     if not problems:
-        yield Check("custody log", holds=True, detail=f"{count} acts, chain unbroken")
+        count = f"{len(state.acts):,} lines, chain unbroken, head {state.acts[-1].sha256}"
+        yield Check("custody log", holds=True, detail=count)
+    unmet = unmet_demands(state.acts, _demands(case.path, state))
+    for remark in (*state.remarks, *signatures.remarks, *unmet):
+        yield Check("custody log", holds=None, detail=remark)
 
 
-def _log_against_catalogue(connection: duckdb.DuckDBPyConnection, *, training: bool) -> list[str]:
-    noted = set(connection.execute(
-        "SELECT arguments->>'sha256', arguments->>'manifest_sha256', (arguments->>'bytes')::BIGINT "
-        "FROM custody_log WHERE verb = 'exhibit'"
-    ).fetchall())  # fmt: skip
+def _demands(case: Path, state: LogState) -> Demands:
+    try:
+        return demands(case)
+    except AuthorityError as error:
+        state.remarks.append(str(error))
+        return Demands()
+
+
+def _log_against_catalogue(connection: duckdb.DuckDBPyConnection, log: list[Record]) -> list[str]:
+    noted = {
+        (digest, line.arguments.get("manifest_sha256"), line.arguments.get("bytes"))
+        for digest, line in logged_exhibits(log).items()
+    }
     listed = set(connection.execute("SELECT sha256, manifest_sha256, bytes FROM exhibits").fetchall())
     problems = [f"exhibit {digest} entered by no logged act" for digest, *_ in sorted(listed - noted)]
-    problems += [
-        f"exhibit {digest} is logged but not in the catalogue" for digest, *_ in sorted(noted - listed)
+    return problems + [
+        f"exhibit {digest} is logged but not in the catalogue: an ingest was killed (the next one lists it), or "
+        "the catalogue was changed"
+        for digest in sorted({one[0] for one in noted} - {one[0] for one in listed})
     ]
-    first = connection.execute(
-        "SELECT (arguments->>'training')::BOOLEAN FROM custody_log WHERE verb = 'init' ORDER BY seq LIMIT 1"
-    ).fetchall()
-    if first != [(training,)]:
-        problems.append(f"the case calls itself {'' if training else 'not '}training, its log does not")
-    return problems
 
 
 def _exhibit_problems(folder: Path, exhibit: Exhibit) -> Iterator[str]:
@@ -156,6 +191,32 @@ def _row_problems(folder: Path, manifest: Manifest, exhibit: Exhibit) -> Iterato
     }  # fmt: skip
     if told != [want]:
         yield "captures.parquet: its row is not that of the catalogue"
+
+
+def _originals(folder: Path, exhibits: list[Exhibit]) -> Iterator[Check]:
+    """The captures themselves: those in the folder that an exhibit may be, by size, are hashed."""
+    sizes = {exhibit.bytes for exhibit in exhibits}
+    found: dict[str, Path] = {}
+    seen: set[str] = set()
+    for top, folders, names in os.walk(folder):
+        folders.sort()
+        for name in sorted(names):
+            path = Path(top) / name
+            seen.add(name)
+            try:
+                if path.is_file() and path.stat().st_size in sizes:
+                    with path.open("rb") as file:
+                        found.setdefault(file_digest(file, "sha256").hexdigest(), path)
+            except OSError as error:
+                yield Check(str(path), holds=None, detail=f"cannot be read: {error.strerror}")
+    for exhibit in exhibits:
+        subject = f"{exhibit.name} ({exhibit.sha256})"
+        if exhibit.sha256 in found:
+            yield Check(subject, holds=True, detail=f"the capture is {found[exhibit.sha256]}, with that hash")
+        elif exhibit.name in seen:
+            yield Check(subject, holds=False, detail=f"a file of that name in {folder} has another hash")
+        else:
+            yield Check(subject, holds=None, detail=f"no capture with that hash in {folder}")
 
 
 def _strangers(evidence: Path, listed: set[str]) -> Iterator[Check]:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from wirecover.cli.acting import acting, open_case
 from wirecover.cli.options import case_argument, check_output, output_options, put
 from wirecover.cli.streams import count, tell
 
@@ -16,6 +17,7 @@ from wirecover.cli.streams import count, tell
     "-p", "--param", "given", multiple=True, metavar="PATTERN.NAME=VALUE", help="A parameter of a detector."
 )
 @output_options
+@acting
 def analyze(
     case: Path, patterns: Sequence[str], given: Sequence[str], form: str | None, out: Path | None
 ) -> None:
@@ -28,10 +30,9 @@ def analyze(
 
     from wirecover.analysis.run import analyze as run
     from wirecover.analysis.run import parse_parameters
-    from wirecover.casefile.case import Case
 
     parameters = parse_parameters(given, list(patterns) or None)
-    done = run(Case.open(case), list(patterns) or None, parameters)
+    done = run(open_case(case), list(patterns) or None, parameters)
     put(
         pa.table({
             "pattern": pa.array([one.pattern for one in done], pa.string()),

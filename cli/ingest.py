@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from wirecover.capture.errors import EXIT_DAMAGED, EXIT_DONE
+from wirecover.cli.acting import acting, open_case, tell_found
 from wirecover.cli.options import case_argument
 from wirecover.cli.streams import count, tell
 
@@ -28,23 +29,34 @@ _SHOWN_DAMAGE: Final = 5
 @case_argument
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...", type=click.Path(path_type=Path))
 @click.option("--workers", type=click.IntRange(1, 64), help="Captures decoded at once; default: as it pays.")
-def ingest(case: Path, paths: Sequence[Path], workers: int | None) -> int:
+@acting
+@click.option(
+    "--rules", type=click.Path(path_type=Path, exists=True), metavar="DIR",
+    help="Folder (or file) of application rules of your own, beside those of this version.",
+)  # fmt: skip
+def ingest(case: Path, paths: Sequence[Path], workers: int | None, rules: Path | None) -> int:
     """Take captures into CASE: files, folders (searched through) or globs.
 
     What is in the case already is left as it is, so an ingest may be repeated. pcap and pcapng, also
     compressed with gzip, Zstandard, LZ4 or xz. Exit code 3 when something could not be read whole.
     """
-    from wirecover.casefile.case import Case
     from wirecover.casefile.collect import collect
 
-    opened = Case.open(case)
+    opened = open_case(case)
+    if rules is not None:
+        from wirecover.capture.apps.loader import load_rules
+
+        load_rules(rules)  # what is wrong with them is said before any work
     collected = collect(paths, case)
     _refuse_wrong_paths(paths, collected)
     from wirecover.cli.progress import Progress
 
     sizes = {path: _size_of(path) for path in collected.files}
     with Progress(sizes) as progress:
-        report = opened.ingest(paths, workers=workers or _workers(sizes.values()), progress=progress.take)
+        report = opened.ingest(
+            paths, workers=workers or _workers(sizes.values()), progress=progress.take, rules=rules
+        )
+    tell_found(report.found)
     _summarise(opened, report)
     return EXIT_DAMAGED if report.with_status("damaged", "failed") else EXIT_DONE
 

@@ -24,6 +24,7 @@ TRACEBACK: Final = "WIRECOVER_TRACEBACK"
 
 VERBS: Final = {
     "init": "Make a case folder.",
+    "authority": "Check an authority record; show or renew that of a case.",
     "ingest": "Take captures, folders of captures or globs into a case; safe to repeat.",
     "queries": "List the named queries, with the question each one answers.",
     "query": "Answer a named query.",
@@ -31,6 +32,12 @@ VERBS: Final = {
     "analyze": "Run the pattern detectors and write their findings into the case.",
     "report": "Write the report of a case as PDF.",
     "verify": "Check a case or a report: what holds, what does not.",
+    "rebuild": "Make catalogue and findings anew from the evidence, and compare.",
+    "log": "Show the custody log of a case: who did what, when and why.",
+    "examiner": "Make or show the profile and key of an examiner, who signs in the log.",
+    "seal": "Seal a whole case into one file for its recipients.",
+    "unseal": "Open a sealed case into a new case folder.",
+    "identity": "Make a pair of keys that can be sealed for.",
     "apps": "List the applications that can be recognised, and by what.",
     "version": "Show the version of wirecover and of what it stands on.",
 }
@@ -87,6 +94,7 @@ def cli() -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command line (that of the process by default) and return its exit code."""
     prepare_streams()
+    os.umask(0o077)  # whatever is made here is for its maker alone, until somebody decides otherwise
     try:
         code = cli.main(arguments, prog_name="wirecover", standalone_mode=False)
         sys.stdout.flush()  # here, so that a reader that left or a full disk is seen

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from wirecover.cli.acting import acting, open_case
 from wirecover.cli.options import case_argument, check_output, output_options, put
 
 
@@ -15,6 +16,7 @@ from wirecover.cli.options import case_argument, check_output, output_options, p
 @output_options
 @click.option("--timeout", type=click.FloatRange(min=0.1), default=600.0, show_default=True, help="Seconds.")
 @click.option("--memory", default="2GB", show_default=True, help="What the query may use.")
+@acting
 def query(
     case: Path,
     name: str,
@@ -27,10 +29,12 @@ def query(
     """Answer the query NAME on CASE; `wirecover queries` lists them."""
     check_output(form, out)
     params = named_values(given)
-    from wirecover.casefile.case import Case
     from wirecover.queries.runner import run
 
-    put(run(Case.open(case), name, params, timeout_s=timeout, memory=memory), form, out)
+    run(
+        open_case(case), name, params, timeout_s=timeout, memory=memory,
+        deliver=lambda table: put(table, form, out), export=out.name if out else None,
+    )  # fmt: skip
 
 
 def named_values(given: Sequence[str]) -> dict[str, str]:

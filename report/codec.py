@@ -74,6 +74,9 @@ def _value(hint: Any, value: Any, path: str) -> Any:
     if origin is tuple:
         return _tuple(arguments, value, path)
     if origin in (types.UnionType, typing.Union):
+        records = [one for one in arguments if dataclasses.is_dataclass(one)]
+        if records and value is not None:
+            return record(typing.cast(type, records[0]), value, path)
         return _scalar(arguments, value, path)
     return _scalar((hint,), value, path)
 

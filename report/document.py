@@ -20,7 +20,7 @@ from wirecover.report.applications import read_applications, read_unidentified
 from wirecover.report.errors import DocumentError
 from wirecover.report.exhibits import evidence_digest, read_exhibits, read_figures
 from wirecover.report.findings import describe_methods, read_findings, registered_methods
-from wirecover.report.model import FORMAT, Act, Exhibit, LegalEntry, ResultDocument, Tool
+from wirecover.report.model import FORMAT, Act, Exhibit, LegalEntry, LogHead, ResultDocument, Tool
 from wirecover.report.sentences import alternatives, limitations, mandatory, no_content
 from wirecover.report.timeline import read_heat, read_timeline
 
@@ -44,11 +44,17 @@ class CaseSource(Protocol):
     def connect(self) -> duckdb.DuckDBPyConnection: ...
 
 
-def build(case: CaseSource, methods: Iterable[object] | None = None) -> ResultDocument:
-    """The document of a case. `methods` describes the detectors; without it, those of this installation."""
+def build(
+    case: CaseSource, methods: Iterable[object] | None = None, *, head: LogHead | None = None
+) -> ResultDocument:
+    """The document of a case. `methods` describes the detectors; without it, those of this installation.
+
+    `head` is where the custody log stands; a document without it is the same for the same case.
+    """
     connection = case.connect()
     try:
-        return _build(connection, case, tuple(registered_methods() if methods is None else methods))
+        made = _build(connection, case, tuple(registered_methods() if methods is None else methods))
+        return dataclasses.replace(made, log_head=head)
     finally:
         connection.close()
 
@@ -69,7 +75,7 @@ def _build(
         applications=read_applications(connection),
         unidentified=read_unidentified(connection), findings=findings,
         methods=describe_methods(registered, findings, run), timeline=read_timeline(connection, findings),
-        heat=read_heat(connection), custody=custody, mandatory=mandatory(),
+        heat=read_heat(connection), custody=custody, log_head=None, mandatory=mandatory(),
         no_content=no_content(), alternatives=alternatives(),
         limitations=limitations(exhibits, figures, findings),
     )  # fmt: skip
@@ -77,8 +83,9 @@ def _build(
 
 
 def _report_id(document: ResultDocument) -> str:
-    """The first 80 bits of the SHA-256 of the document without its id, in groups of four."""
-    digest = hashlib.sha256(codec.canonical(dataclasses.replace(document, report_id=""))).hexdigest()
+    """The first 80 bits of the SHA-256 of the document without its id and log head, in groups of four."""
+    bare = dataclasses.replace(document, report_id="", log_head=None)
+    digest = hashlib.sha256(codec.canonical(bare)).hexdigest()
     return "WC-" + "-".join(digest[start : start + 4] for start in range(0, 20, 4))
 
 

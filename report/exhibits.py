@@ -14,7 +14,8 @@ DAMAGE_KEPT: Final = 200
 _EXHIBITS: Final = """
     SELECT capture_id, name, sha256, bytes, format, compression, packets, epoch_ns(first_ts),
            epoch_ns(last_ts), snaplen, truncated_packets, malformed_packets, duplicate_packets,
-           out_of_order_packets, out_of_scope_packets, undecoded_packets, complete, tool_version, rules_sha256
+           out_of_order_packets, out_of_scope_packets, undecoded_packets, complete, tool_version,
+           rules_sha256 || coalesce(' (with rules of the analyst: ' || local_rules_sha256 || ')', '')
     FROM captures ORDER BY first_ts NULLS LAST, sha256"""
 _INTERFACES: Final = """
     SELECT capture_id, interface_id, name, link_name, ts_resolution_ns, ts_offset_s, packets, reported_drops

@@ -251,6 +251,14 @@ class Act:
 
 
 @dataclass(frozen=True, slots=True)
+class LogHead:
+    """Where the custody log stood when the report was made: nothing before it can be changed unseen."""
+
+    act: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
 class LegalEntry:
     name: str
     value: str
@@ -277,6 +285,8 @@ class ResultDocument:
     timeline: tuple[Panel, ...]
     heat: tuple[HeatTable, ...]
     custody: tuple[Act, ...]
+    log_head: LogHead | None
+    """Not part of what the report id is made of: it differs from report to report."""
     mandatory: tuple[Sentence, ...]
     no_content: tuple[Sentence, ...]
     alternatives: tuple[Sentence, ...]

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wirecover.capture.version import tool_version
+from wirecover.casefile.custody import Head, holds_head
+from wirecover.casefile.errors import CaseError
 from wirecover.report import json_file, pdf
 from wirecover.report.document import CaseSource, build, has_own_id, to_json
 from wirecover.report.errors import DocumentError, ReportError
@@ -58,6 +60,7 @@ def verify_report(report: Path, case: CaseSource | None = None) -> Verification:
     ]
     if case is not None:
         checks.append(_against_case(companion, case))
+        checks.append(_log_head(companion, case))
     return Verification(report, companion.document.report_id, tuple(checks))
 
 
@@ -97,5 +100,17 @@ def _drawn_again(companion: json_file.Companion, data: bytes) -> Check:
 
 
 def _against_case(companion: json_file.Companion, case: CaseSource) -> Check:
-    same = build(case) == companion.document
+    same = build(case, head=companion.document.log_head) == companion.document
     return Check("against the case", same, "the same document" if same else "the case gives another document")
+
+
+def _log_head(companion: json_file.Companion, case: CaseSource) -> Check:
+    """The head of the custody log on the report against the log itself: a witness of all before it."""
+    name, head = "custody log", companion.document.log_head
+    if head is None:
+        return Check(name, None, "the report was made without the head of the log (--reproducible)")
+    try:
+        wrong = holds_head(case.path, Head(head.act, head.sha256))
+    except CaseError as error:
+        wrong = str(error)
+    return Check(name, not wrong, wrong or f"holds act {head.act} as printed on the report")

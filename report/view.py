@@ -71,6 +71,7 @@ def view(document: ResultDocument, lang: str, attachments: Sequence[Attachment],
             [words.say(f"custody.{act.act}"), ", ".join(map(bounded, act.subjects)) or NOTHING]
             for act in document.custody
         ],
+        "log_head": _log_head(document, words),
         "reproduction": _reproduction(document, words, attachments, typesetter),
         "scale": _scale(words),
         "glossary": _glossary(lang),
@@ -82,6 +83,14 @@ def view(document: ResultDocument, lang: str, attachments: Sequence[Attachment],
             for one in attachments
         ],
     }  # fmt: skip
+
+
+def _log_head(document: ResultDocument, words: Words) -> list[str]:
+    """What is said of the head of the custody log, and the head itself, if it is printed."""
+    head = document.log_head
+    if head is None:
+        return [words.say("custody.no_head")]
+    return [words.say("custody.head"), f"{head.act}:{head.sha256}"]
 
 
 def _footer(document: ResultDocument, words: Words) -> list[str]:

@@ -5,7 +5,7 @@
     [[evidence]]    id, title, kind (one or a list), match (optional: exact), values, confidence (percent),
                     source, mark (seen | derived | mem), licence_note; optional needs, alone, valid_from,
                     valid_to (dates, UTC; valid_to is the first day on which it no longer holds),
-                    shared_with
+                    shared_with, region (countries, ISO 3166), confirmed (the capture that showed it)
     [[example]]     facts (a table), label ("" for none): what the file must and must not say; for the tests
 
 Unknown keys are refused. `wirecover.capture.apps.rule` says what the kinds mean.
@@ -15,7 +15,7 @@ import hashlib
 import ipaddress
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from functools import cache
 from pathlib import Path
@@ -28,6 +28,7 @@ from wirecover.capture.apps.rule import (
     MATCHES,
     NAME_KINDS,
     TEXT_KINDS,
+    UNCONFIRMED_MAXIMUM,
     WEAK_KINDS,
     AppRules,
     EvidenceRule,
@@ -41,17 +42,18 @@ MAX_RULE_FILE: Final = 1 << 20
 _META_KEYS: Final = {"id", "label", "title", "created", "updated", "references", "known_gaps", "part_of"}
 _EVIDENCE_KEYS: Final = {
     "id", "title", "kind", "match", "values", "confidence", "source", "mark", "licence_note", "needs",
-    "alone", "valid_from", "valid_to", "shared_with",
+    "alone", "valid_from", "valid_to", "shared_with", "region", "confirmed",
 }  # fmt: skip
 _LABEL: Final = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _HOST: Final = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)+")
 _JA4: Final = re.compile(r"[tqd][a-z0-9]{2}[di]\d{4}[A-Za-z0-9]{2}_[0-9a-f]{12}_[0-9a-f]{12}")
+_REGION: Final = re.compile(r"[A-Z]{2}")
 _ATTRIBUTE: Final = re.compile(r"0x[0-9a-f]{4}")
 
 
 def load_rules(extra: Path | None = None) -> RuleSet:
     """The rules of this version and, when given, those of the folder or file `extra`. Raises RuleError."""
-    return _built_in() if extra is None else _rule_set([*_files(RULES), *_files(extra)])
+    return _built_in() if extra is None else _rule_set(_files(RULES), _files(extra))
 
 
 @cache
@@ -66,11 +68,12 @@ def _files(path: Path) -> list[Path]:
     return files
 
 
-def _rule_set(files: list[Path]) -> RuleSet:
-    documents = {file: read_document(file) for file in files}
+def _rule_set(own: list[Path], local: Sequence[Path] = ()) -> RuleSet:
+    documents = {file: read_document(file) for file in (*own, *local)}
     apps = [parse_rules(document, file.name) for file, document in documents.items()]
     _check_together(apps)
-    return RuleSet(apps, content_sha256(documents.values()))
+    of_local = content_sha256(documents[file] for file in local) if local else None
+    return RuleSet(apps, content_sha256(documents.values()), of_local)
 
 
 def read_document(file: Path) -> dict[str, Any]:
@@ -141,6 +144,8 @@ def _evidence(row: Any, app: str, file_name: str) -> EvidenceRule:
         valid_from=_day(table.get("valid_from", date, default=None), ALWAYS[0]),
         valid_to=_day(table.get("valid_to", date, default=None), ALWAYS[1]),
         shared_with=table.texts("shared_with", default=()),
+        region=table.texts("region", default=()),
+        confirmed=table.text("confirmed", default=""),
     )
     _check_row(rule, where)
     return rule
@@ -162,6 +167,11 @@ def _check_row(rule: EvidenceRule, where: str) -> None:
         (rule.match == "contains" and not set(rule.kinds) <= TEXT_KINDS, "contains is for STUN texts"),
         (rule.mark not in MARKS, f"mark must be of {', '.join(MARKS)}"),
         (not 1 <= rule.confidence <= 99, "confidence must be 1 to 99"),
+        (
+            rule.mark != "seen" and not rule.confirmed and rule.confidence > UNCONFIRMED_MAXIMUM,
+            f"not seen in a source and not confirmed by a capture: at most {UNCONFIRMED_MAXIMUM}",
+        ),
+        (not all(_REGION.fullmatch(one) for one in rule.region), "region must be ISO 3166 two-letter codes"),
         (not rule.valid_from < rule.valid_to, "valid_to must be after valid_from"),
         (len(set(rule.values)) != len(rule.values), "a value stands twice"),
     ]
@@ -256,7 +266,7 @@ class _Table:
 
     def text(self, key: str, default: Any = _REQUIRED) -> str:
         value: str = self.get(key, str, default)
-        if not value.strip():
+        if value is not default and not value.strip():
             raise RuleError(f"{self._where}: {key} is empty")
         return value
 

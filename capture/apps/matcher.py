@@ -2,11 +2,11 @@
 
 How reasons combine, all in integers:
 
-1. Every row of the rules that holds at the time of the flow is looked up by its value. A hit either carries
-(it may
+1. Every row of the rules that holds at the time of the flow is looked up by its value. A hit either carries (it may
    make a label, see `rule.py`) or supports; one that would carry but for something it needs, and an
    address, a port or a JA4 that only supports, count no more than 20. Names known from DNS count 10 less
-   than their row says, names in a certificate 5 less.
+   than their row says, names in a certificate 5 less; a DNS name that only carries because the flow
+   began right after its answer counts 20 less again.
 2. An application is a candidate when a hit carries for it. A label that another candidate is a part of
    (`part_of`) is no candidate of its own: its hits support the narrower one.
 3. Confidence: the strongest carrying hit, plus 2 for each further kind of evidence, at most 99.
@@ -35,6 +35,7 @@ FURTHER_KIND_BONUS: Final = 2
 CONFLICT_COST: Final = 20
 SUPPORT_MAXIMUM: Final = 20
 KIND_COST: Final = {"dns": 10, "certificate": 5}
+FRESH_COST: Final = 20
 CACHE_SIZE: Final = 1 << 16
 MAX_NAMES: Final = 64  # names of one certificate or address that are looked at
 MAX_PORTS: Final = 1000  # in one range
@@ -76,6 +77,10 @@ class FlowFacts:
     """As in flows.service: `stun`, `openvpn`, ..."""
     signatures: frozenset[str] = frozenset()
     """Names of the byte patterns found (protocols/messenger_bytes.py)."""
+    framing: str | None = None
+    """The messenger protocol whose frames were read from the opening on (protocols/messenger_frames.py)."""
+    dns_fresh: str | None = None
+    """That of `dns_names` whose answer came right before the flow, the only one in a while."""
 
 
 class Evidence(NamedTuple):  # a tuple: one is made for every reason of every flow
@@ -135,18 +140,20 @@ class _Verdict(NamedTuple):
 
 _Key = tuple[
     str, str, int, str | None, tuple[str, ...], tuple[str, ...], tuple[str, ...], str | None, str | None,
-    str | None, frozenset[int], str | None, str | None, frozenset[str],
+    str | None, frozenset[int], str | None, str | None, frozenset[str], str | None, str | None,
 ]  # fmt: skip
 _Rows = tuple[EvidenceRule, ...]
 _K = TypeVar("_K")
 
 
 class RuleSet:
-    """All rules, indexed. `sha256` identifies their content."""
+    """All rules, indexed. `sha256` identifies their content, `local_sha256` that of rules which are no part of this
+    version."""
 
-    def __init__(self, apps: Iterable[AppRules], sha256: str) -> None:
+    def __init__(self, apps: Iterable[AppRules], sha256: str, local_sha256: str | None = None) -> None:
         self.apps: Final = {app.label: app for app in sorted(apps, key=lambda app: app.id)}
         self.sha256: Final = sha256
+        self.local_sha256: Final = local_sha256
         self._exact: dict[tuple[str, str], _Rows] = {}
         self._suffix: dict[tuple[str, str], _Rows] = {}
         self._contains: list[tuple[str, str, EvidenceRule]] = []
@@ -201,7 +208,7 @@ class RuleSet:
             facts.transport, facts.server_ip, facts.server_port, facts.sni, facts.alpn_offered,
             tuple([name for name, _ in facts.dns_names]), facts.certificate_names, facts.stun_realm,
             facts.stun_username, facts.stun_software, facts.stun_attributes, facts.ja4, facts.service,
-            facts.signatures,
+            facts.signatures, facts.framing, facts.dns_fresh,
         )  # fmt: skip
         dated = (bisect_right(self._bounds, at_ns), key)
         try:
@@ -212,6 +219,15 @@ class RuleSet:
                 self._decided.clear()
             self._decided[dated] = verdict
         return None if verdict is None else _label(verdict, facts)
+
+    def hints(self, signatures: frozenset[str], at_ns: int, frame: int) -> tuple[Evidence, ...]:
+        """What the byte patterns of a flow without a label point to, weakly; in the order of the patterns."""
+        return tuple(
+            Evidence(row.app, row.id, "signature", name, frame, min(row.confidence, SUPPORT_MAXIMUM))
+            for name in sorted(signatures)
+            for row in self._exact.get(("signature", name), ())
+            if row.valid_from <= at_ns < row.valid_to
+        )
 
     def _decide(self, facts: FlowFacts, at_ns: int) -> _Verdict | None:
         found = [hit for hit in self._look_up(facts) if hit.row.valid_from <= at_ns < hit.row.valid_to]
@@ -263,7 +279,8 @@ class RuleSet:
         texts = (
             ("stun_realm", facts.stun_realm, _FLOW), ("stun_username", facts.stun_username, _FLOW),
             ("stun_software", facts.stun_software, _FLOW), ("service", facts.service, _FLOW),
-            ("ja4", facts.ja4, _HELLO), ("port", f"{facts.transport}/{facts.server_port}", _FLOW),
+            ("framing", facts.framing, _FLOW), ("ja4", facts.ja4, _HELLO),
+            ("port", f"{facts.transport}/{facts.server_port}", _FLOW),
             *(("alpn", protocol, _HELLO) for protocol in facts.alpn_offered[:MAX_NAMES]),
             *(("signature", name, _FLOW) for name in sorted(facts.signatures)),
             *(("stun_attribute", f"0x{number:04x}", _FLOW) for number in sorted(facts.stun_attributes)),
@@ -352,11 +369,14 @@ def _weigh(found: list[_Found], facts: FlowFacts) -> list[_Hit]:
         "dns": _agreed("dns", [name for name, _ in facts.dns_names], found),
         "certificate": _agreed("certificate", [n for n in facts.certificate_names if _is_host(n)], found),
     }
+    fresh = None if facts.sni or facts.dns_fresh is None else plain_name(facts.dns_fresh)
     hits = []
     for row, kind, value, where in found:
         able = all(need in present for need in row.needs) and (kind not in WEAK_KINDS or bool(row.needs))
         sure = kind not in agreed or (row.app in named if facts.sni else row.app in agreed[kind])
         confidence = row.confidence - KIND_COST.get(kind, 0)
+        if not sure and kind == "dns" and value == fresh:
+            sure, confidence = True, confidence - FRESH_COST
         hits.append(
             _Hit(
                 row=row,

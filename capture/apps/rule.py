@@ -21,13 +21,16 @@ A row with `needs` carries only where all of these hold too: `stun` (the flow ha
 name, or the id of another row of the same file. This is the one way in which an address, a port or a JA4 may
 carry, and at least one need must then be something else than an address, a port or a JA4.
 `alone = false` makes any row a mere support.
+
+What is seen in no source, or only inferred, is worth at most `UNCONFIRMED_MAXIMUM` until a capture of the application
+confirms it; `confirmed` names that capture.
 """
 
 from dataclasses import dataclass
 from typing import Final
 
 KINDS: Final = (
-    "sni", "stun_username", "signature", "alpn", "service", "stun_realm", "stun_software", "certificate",
+    "sni", "stun_username", "signature", "framing", "alpn", "service", "stun_realm", "stun_software", "certificate",
     "dns", "stun_attribute", "ja4", "address", "port",
 )  # fmt: skip
 """In order of rank: what says most about a flow stands first."""
@@ -36,6 +39,8 @@ TEXT_KINDS: Final = frozenset({"stun_username", "stun_realm", "stun_software"})
 WEAK_KINDS: Final = frozenset({"address", "port", "ja4"})
 MATCHES: Final = ("exact", "suffix", "contains")
 MARKS: Final = ("seen", "derived", "mem")
+UNCONFIRMED_MAXIMUM: Final = 75
+"""Percent, for a row that is not marked `seen` and that no capture has confirmed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +69,10 @@ class EvidenceRule:
     """Nanoseconds since the epoch, exclusive."""
     shared_with: tuple[str, ...]
     """Labels whose rules hold the same values."""
+    region: tuple[str, ...]
+    """Countries (ISO 3166) where it holds; empty: everywhere."""
+    confirmed: str
+    """The capture that showed it, "" for none."""
 
 
 @dataclass(frozen=True, slots=True)

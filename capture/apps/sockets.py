@@ -1,15 +1,21 @@
-"""Labels for flows that share a UDP socket with a labelled one: the direct legs of a call.
+"""Labels for flows that share a UDP socket, or an ICE session, with a labelled one: the direct legs of a call.
 
 An application that makes a call opens one UDP socket, asks the relays of its operator over it (those flows
 get a label) and then speaks over the very same socket with the other party, in flows that carry ICE without
 any name. One socket belongs to one process as long as it is open; so a flow from the same address and port,
 within a short time of a labelled one, is of the same application.
 
+A call may also try the other party from a second socket (another interface, another component). The STUN messages of
+all its checks then carry the same pair of user fragments, which both sides drew at random for this session
+(RFC 8445 section 5.3: 24 bits each at least). So a flow with the same pair as a labelled one, at the same time, is of
+the same session; that label may itself come by the socket, once.
+
 Only UDP; only labels that rest on what was seen in the flow's own packets (STUN or a byte pattern), since
 the socket of a browser's QUIC carries pages too; only where every labelled flow of the socket agrees.
 Nothing is passed on twice.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -18,6 +24,8 @@ from wirecover.capture.apps.matcher import LABEL_MINIMUM, Evidence, Label
 
 SOCKET_COST: Final = 15
 """Percent points: a socket may be reused by another process after it was closed."""
+SESSION_COST: Final = 10
+"""Percent points: the pair of fragments was chosen by the parties."""
 MAX_GAP_NS: Final = 60 * 1_000_000_000
 """Between a labelled flow of the socket and the one that inherits."""
 MAX_SOCKET_FLOWS: Final = 256
@@ -27,6 +35,16 @@ _CALL_KINDS: Final = frozenset(
 )
 
 RULE_ID: Final = "same-socket"
+SESSION_RULE_ID: Final = "same-ice-session"
+_FRAGMENT: Final = re.compile(r"[A-Za-z0-9+/]{4,256}")
+
+
+def ice_session(username: str) -> frozenset[str] | None:
+    """The two user fragments of an ICE check (`theirs:mine`), in no order; None for any other user name."""
+    theirs, colon, mine = username.partition(":")
+    if not colon or theirs == mine or not _FRAGMENT.fullmatch(theirs) or not _FRAGMENT.fullmatch(mine):
+        return None
+    return frozenset((theirs, mine))
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +64,8 @@ class SocketFlow:
     label: Label | None
     may_inherit: bool
     """STUN, DTLS, RTP or nothing known; False for whatever was named otherwise (dns, quic, ssdp, ...)."""
+    session: frozenset[str] | None = None
+    """The pair of fragments of its ICE checks."""
 
 
 def labels_by_socket(
@@ -56,6 +76,7 @@ def labels_by_socket(
     `part_of` (`RuleSet.part_of`) tells which broader labels do not disagree with a narrower one.
     """
     broader = part_of or {}
+    flows = list(flows)
     sockets: dict[tuple[str, int], list[SocketFlow]] = {}
     for flow in flows:
         for socket in {(flow.client_ip, flow.client_port), (flow.server_ip, flow.server_port)}:
@@ -65,14 +86,53 @@ def labels_by_socket(
         if not 2 <= len(members) <= MAX_SOCKET_FLOWS:
             continue
         givers = [flow for flow in members if _gives(flow, ip, port)]
-        apps = {flow.label.app for flow in members if flow.label is not None}
-        if not givers or len(apps - {broad for app in apps for broad in broader.get(app, ())}) != 1:
+        if not givers or not _agree([flow.label for flow in members], broader):
             continue
         for flow in members:
             label = _inherit(flow, givers, f"{ip}:{port}" if ":" not in ip else f"[{ip}]:{port}")
             if label is not None and _better(label, inherited.get(flow.flow_no)):
                 inherited[flow.flow_no] = label
-    return inherited
+    return inherited | _by_session(flows, inherited, broader)
+
+
+def _agree(labels: Iterable[Label | None], broader: Mapping[str, tuple[str, ...]]) -> bool:
+    """Do those that there are name one application, broader ones of it apart?"""
+    apps = {label.app for label in labels if label is not None}
+    return len(apps - {broad for app in apps for broad in broader.get(app, ())}) == 1
+
+
+def _by_session(
+    flows: list[SocketFlow], inherited: Mapping[int, Label], broader: Mapping[str, tuple[str, ...]]
+) -> dict[int, Label]:
+    """Flow number to label, for flows of the ICE session of a labelled one."""
+    sessions: dict[frozenset[str], list[SocketFlow]] = {}
+    for flow in flows:
+        if flow.session is not None:
+            sessions.setdefault(flow.session, []).append(flow)
+    found: dict[int, Label] = {}
+    for pair, members in sessions.items():
+        labels = [flow.label or inherited.get(flow.flow_no) for flow in members]
+        if not 2 <= len(members) <= MAX_SOCKET_FLOWS or not _agree(labels, broader):
+            continue
+        for flow, own in zip(members, labels, strict=True):
+            near = [
+                (-label.confidence, giver.frame, label.app)
+                for giver, label in zip(members, labels, strict=True)
+                if label is not None and own is None and flow.may_inherit and _at_one_time(flow, giver)
+            ]
+            if near:
+                minus_confidence, frame, app = min(near)
+                confidence = -minus_confidence - SESSION_COST
+                reason = Evidence(
+                    app, f"{app}-{SESSION_RULE_ID}", "ice", ":".join(sorted(pair)), frame, confidence
+                )
+                if confidence >= LABEL_MINIMUM:
+                    found[flow.flow_no] = Label(app, confidence, (reason,), ())
+    return found
+
+
+def _at_one_time(flow: SocketFlow, giver: SocketFlow) -> bool:
+    return giver.first_ts - MAX_GAP_NS <= flow.last_ts and flow.first_ts <= giver.last_ts + MAX_GAP_NS
 
 
 def _gives(flow: SocketFlow, ip: str, port: int) -> bool:
@@ -89,9 +149,7 @@ def _inherit(flow: SocketFlow, givers: list[SocketFlow], socket: str) -> Label |
     near = [
         (-giver.label.confidence, giver.frame, giver.label.app)
         for giver in givers
-        if giver.label is not None
-        and giver.first_ts - MAX_GAP_NS <= flow.last_ts
-        and flow.first_ts <= giver.last_ts + MAX_GAP_NS
+        if giver.label is not None and _at_one_time(flow, giver)
     ]
     if not near:
         return None

@@ -18,6 +18,7 @@ from wirecover.capture.flows.dialogue import Dialogue
 from wirecover.capture.flows.dissector import PACKET_FIELDS, Dissector, PacketFacts, Piece
 from wirecover.capture.flows.flights import MAX_CHAIN_NAMES, NO_CHAINS, FlightDeck
 from wirecover.capture.flows.handshake import Chain, Handshake
+from wirecover.capture.flows.handshakes import ech_of
 from wirecover.capture.flows.hosts import HostBook
 from wirecover.capture.flows.known import (
     CANDIDATE_AT,
@@ -90,7 +91,10 @@ class Conversations:
 
     def pop(self, slot: int) -> Dialogue:
         """What parsers knew of a spoken flow that is over."""
-        return self._dialogues.pop(slot)
+        dialogue = self._dialogues.pop(slot)
+        if dialogue.readers is not None:
+            self.dissector.finish(dialogue)
+        return dialogue
 
     def known(self, slots: NDArray[np.int32]) -> NDArray[Any]:
         """The KNOWN rows of these slots: a copy."""
@@ -236,6 +240,7 @@ class Conversations:
         dialogue = self._dialogues[slot] = Dialogue(slot, flow_no)
         if known["names"]:
             dialogue.dns_names = self.names.names_at(int(known["names"]))
+            dialogue.dns_fresh = self._text(known["fresh"])
         if not known["service"]:
             return dialogue
         dialogue.service = SERVICES[known["service"]]
@@ -254,6 +259,9 @@ class Conversations:
                 self.shapes.clients.facts[known["client"]], self._text(known["sni"]),
                 int(known["client_frame"]), int(known["client_ts"]),
             )  # fmt: skip
+        if known["ech"] >= 0:
+            suite = int(known["ech_suite"]) & 0xFFFFFFFF
+            handshake.ech = int(known["ech"]), suite >> 16, suite & 0xFFFF
         if known["server_frame"]:
             facts = self.shapes.servers.facts[known["server"]]
             assert facts is not None
@@ -302,6 +310,8 @@ class Conversations:
             self._ledger.note("malformed-tls", problem.reason, frame)
             return
         sni = plain_name(bytes(buffer[sni_at : sni_at + sni_length])) if sni_length else None
+        if facts.ech is not None and handshake.client_frame is None:
+            handshake.ech = ech_of(bytes(buffer[at : at + length]))
         handshake.take_client(facts, sni, frame, ts)
         dialogue.client_half = half
         for oddity in facts.problems:
@@ -365,6 +375,9 @@ class Conversations:
         if self.dissector.read_udp(dialogue, piece, data) is False:
             self._tracker.halves["mode"][2 * dialogue.slot : 2 * dialogue.slot + 2] = OTHER
             dialogue.deaf = dialogue.service == "quic"
+        if dialogue.more:
+            self._tracker.halves["want"][2 * dialogue.slot : 2 * dialogue.slot + 2] = dialogue.more
+            dialogue.more = 0
         if dialogue.client_half != dialogue.client_told:
             dialogue.client_told = dialogue.client_half
             self._tracker.flows["hello_half"][dialogue.slot] = dialogue.client_half

@@ -3,12 +3,17 @@
 from typing import Final
 
 from wirecover.capture.flows.handshake import Handshake
+from wirecover.capture.flows.messenger import MessengerStream
+from wirecover.capture.flows.quic_handshake import QuicFacts
+from wirecover.capture.flows.relayed import Run
 from wirecover.capture.flows.ssh_handshake import SshHandshake
 from wirecover.capture.protocols.dns import DnsTcpReader
 from wirecover.capture.protocols.dtls import DtlsReader
 from wirecover.capture.protocols.messenger_bytes import FIRST_PAYLOADS, FirstPayload, messenger_signatures
+from wirecover.capture.protocols.opcua import OpcUaReader
 from wirecover.capture.protocols.quic import InitialReader
 from wirecover.capture.protocols.services import MAY_TURN_SECRET
+from wirecover.capture.protocols.sip import SipStream
 from wirecover.capture.protocols.stun_tcp import StunTcpReader
 from wirecover.capture.protocols.tls import HandshakeReader
 
@@ -19,17 +24,30 @@ PATTERN_BYTES: Final = 288
 class Readers:
     """The parsers of one flow."""
 
-    __slots__ = ("dtls", "framed", "quic", "quic_seen", "shown", "tls")
+    __slots__ = (
+        "dtls", "framed", "messenger", "opcua", "quic", "quic_facts", "quic_seen", "rtp", "shown", "sip", "ssl2",
+        "tls", "tls_seen",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self.shown = [0, 0]
         """Pieces of TCP that were shown to the parsers, a half."""
         self.tls: list[HandshakeReader | None] = [None, None]
+        self.tls_seen: list[tuple[int, int]] = [(0, 0), (0, 0)]
+        """Frame and time of the last piece fed to each of `tls`."""
         self.dtls: list[DtlsReader | None] = [None, None]
         self.quic: InitialReader | None = None
         self.quic_seen: list[tuple[int, int]] = []
         """Frame and time of each datagram fed to `quic`."""
+        self.quic_facts: QuicFacts | None = None
         self.framed: list[DnsTcpReader | StunTcpReader | None] = [None, None]
+        self.sip: list[SipStream | None] = [None, None]
+        self.opcua: list[OpcUaReader | None] = [None, None]
+        self.rtp: list[Run | None] = [None, None]
+        """Media packets in order between the STUN messages of a TCP connection."""
+        self.ssl2 = bytearray()
+        """The beginning of a server's stream whose client spoke SSL 2.0 framing."""
+        self.messenger: MessengerStream | None = None
 
 
 class Dialogue:
@@ -38,6 +56,10 @@ class Dialogue:
     # Defaults stand in the class: most flows change few of them, and there is a dialogue for nearly every flow.
     dns_names: tuple[tuple[str, int], ...] = ()
     """(name, frame) the client had learnt for the server from DNS when the flow began."""
+    dns_fresh: str | None = None
+    """That of `dns_names` whose answer came right before the flow (`NameBook.fresh`)."""
+    framing: str | None = None
+    """The messenger protocol whose frames were read from the opening on."""
     service: str | None = None
     handshake: Handshake | None = None
     client_half: int | None = None
@@ -52,6 +74,10 @@ class Dialogue:
     """All of `first_payloads` are STUN messages, which no pattern fits."""
     client_told: int | None = None
     """The `client_half` that the flow table knows."""
+    recognised = False
+    """A row of `recognitions` was written."""
+    more = 0
+    """So many more datagrams of the flow are wanted; whoever obeys sets it back to 0."""
     deaf = False
     """A QUIC flow whose hellos are known: nothing more is read of it, STUN apart."""
     stun_realm: str | None = None

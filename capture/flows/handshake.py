@@ -23,17 +23,24 @@ class ClientFacts:
 
     alpn: tuple[str, ...]
     version: str
-    ja3: str
-    ja4: str
+    ja3: str | None
+    """None, like `ja4`, of a hello whose end was not captured."""
+    ja4: str | None
     ech: str | None
     problems: tuple[str, ...]
+    psk: bool = False
+    early_data: bool = False
+    ticket: bool = False
+    complete: bool = True
 
     @classmethod
     def of(cls, hello: ClientHello, carrier: str) -> "ClientFacts":
         """Fingerprints and offers of a hello sent over `carrier` ('tcp', 'dtls', 'quic')."""
+        whole = hello.complete
         return cls(
-            hello.alpn, version_name(hello.legacy_version), ja3(hello), ja4(hello, _JA4_LETTER[carrier]), hello.ech,
-            hello.problems,
+            hello.alpn, version_name(hello.legacy_version), ja3(hello) if whole else None,
+            ja4(hello, _JA4_LETTER[carrier]) if whole else None, hello.ech, hello.problems, hello.psk_offered,
+            hello.early_data, hello.session_ticket, whole,
         )  # fmt: skip
 
 
@@ -43,8 +50,9 @@ class ServerFacts:
 
     alpn: str | None
     version: str
-    cipher: str
-    ja3s: str
+    cipher: str | None
+    """None of SSL 2.0, where the client chooses; and like `ja3s`, which is not defined for it."""
+    ja3s: str | None
     is_hello_retry: bool
     resumed: bool | None
     """What the hello alone says of resumption."""
@@ -73,8 +81,8 @@ class Handshake:
     """Fills as messages are read. The first ClientHello counts; a HelloRetryRequest gives way to the ServerHello."""
 
     __slots__ = (
-        "abbreviated", "carrier", "certificate_frame", "certificates", "client", "client_frame", "client_ts",
-        "quic_version", "retried", "server", "server_frame", "server_ts", "sni",
+        "abbreviated", "carrier", "certificate_frame", "certificates", "client", "client_certificates", "client_frame",
+        "client_ts", "ech", "quic_version", "retried", "server", "server_frame", "server_ts", "sni",
     )  # fmt: skip
 
     def __init__(self, carrier: str) -> None:
@@ -91,6 +99,10 @@ class Handshake:
         self.certificates: tuple[tuple[str, str], ...] = ()
         """(SHA-1, SHA-256) of each certificate the server sent, leaf first."""
         self.certificate_frame: int | None = None
+        self.client_certificates: tuple[str, ...] = ()
+        """SHA-256 of each certificate the client sent, leaf first."""
+        self.ech: tuple[int, int, int] | None = None
+        """Config id, KDF and AEAD of an outer Encrypted ClientHello."""
         self.abbreviated: bool | None = None
         """Up to TLS 1.2: the server went on without certificates; None = not known."""
 
@@ -141,7 +153,7 @@ def handshake_columns(flow_no: Sequence[int], handshakes: Sequence[Handshake]) -
             [None if facts is None else getattr(facts, name) for facts in servers], pa.string()
         ).take(server)
 
-    text = pa.string()
+    text, flag = pa.string(), pa.bool_()
     columns: dict[str, Any] = {
         "flow_no": flow_no, "carrier": [one.carrier for one in handshakes],
         "client_frame": [one.client_frame for one in handshakes], "client_ts": [one.client_ts for one in handshakes],
@@ -157,6 +169,16 @@ def handshake_columns(flow_no: Sequence[int], handshakes: Sequence[Handshake]) -
         "quic_version": [one.quic_version for one in handshakes],
         "certificate_sha1s": [[sha1 for sha1, _ in one.certificates] or None for one in handshakes],
         "certificate_sha256s": [[sha256 for _, sha256 in one.certificates] or None for one in handshakes],
+        "sni_kind": [
+            None if one.sni is None else "asked-or-outer" if one.client and one.client.ech else "asked"
+            for one in handshakes
+        ],
+        "client_complete": of_client("complete", flag), "psk_offered": of_client("psk", flag),
+        "early_data": of_client("early_data", flag), "ticket_offered": of_client("ticket", flag),
+        "ech_config_id": [one.ech and one.ech[0] for one in handshakes],
+        "ech_kdf": [one.ech and one.ech[1] for one in handshakes],
+        "ech_aead": [one.ech and one.ech[2] for one in handshakes],
+        "client_certificate_sha256s": [list(one.client_certificates) or None for one in handshakes],
     }  # fmt: skip
     return [
         values if isinstance(values, pa.Array) else pa.array(values, field.type)
@@ -188,6 +210,8 @@ def known_handshakes(
     resumed = taken(servers, server, server_at, "resumed")
     told = (known["chain"] >= 0) | (known["abbreviated"] >= 0)
     abbreviated = pa.array((known["abbreviated"] == 1) & (known["chain"] < 0))
+    ech = taken(clients, client, client_at, "ech")
+    suite = known["ech_suite"].astype(np.int64) & 0xFFFFFFFF
     asked, answered = known["client_frame"] != 0, known["server_frame"] != 0
     size = len(known)
     columns: dict[str, pa.Array] = {
@@ -198,6 +222,13 @@ def known_handshakes(
         **{name: taken(clients, client, client_at, name) for name in _OF_CLIENT},
         **{name: taken(servers, server, server_at, name) for name in _OF_SERVER},
         "resumed": pc.if_else(pa.array(told), abbreviated, resumed),
+        "sni_kind": pc.if_else(pc.is_valid(names), pc.if_else(pc.is_valid(ech), "asked-or-outer", "asked"), None),
+        **{
+            name: pa.array(values.astype(np.int32), mask=known["ech"] < 0)
+            for name, values in (
+                ("ech_config_id", known["ech"]), ("ech_kdf", suite >> 16), ("ech_aead", suite & 0xFFFF)
+            )
+        },
         "certificate_sha1s": certificates(0), "certificate_sha256s": certificates(1),
     }  # fmt: skip
     return [
@@ -205,9 +236,15 @@ def known_handshakes(
     ]
 
 
-_OF_CLIENT: Final = ("alpn_offered", "client_version", "ja3", "ja4", "ech")
+_OF_CLIENT: Final = (
+    "alpn_offered", "client_version", "ja3", "ja4", "ech", "client_complete", "psk_offered", "early_data",
+    "ticket_offered",
+)  # fmt: skip
 _OF_SERVER: Final = ("alpn_selected", "version", "cipher", "ja3s")
-_FIELDS: Final = {"alpn_offered": "alpn", "client_version": "version", "alpn_selected": "alpn"}
+_FIELDS: Final = {
+    "alpn_offered": "alpn", "client_version": "version", "alpn_selected": "alpn",
+    "client_complete": "complete", "psk_offered": "psk", "ticket_offered": "ticket",
+}  # fmt: skip
 _Facts = TypeVar("_Facts", ClientFacts, ServerFacts)
 
 

@@ -16,9 +16,10 @@ from wirecover.capture.kernels import kernel
 
 HELLO: Final = np.dtype(
     [("packet", "i4"), ("slot", "i4"), ("at", "i8"), ("length", "i4"), ("sni_at", "i8"), ("sni_length", "i4"),
+     ("ech_at", "i8"),
      ("half", "u1"), ("server", "u1"), ("first", "u8"), ("second", "u8")]
 )  # fmt: skip
-"""A regular hello: where its body is in the buffer, its server name, and the two halves of its shape's hash."""
+"""A regular hello: where its body is in the buffer, its server name, its Encrypted ClientHello (0: none), and the two halves of its shape's hash."""
 
 SHAPE_BYTES: Final = 8192
 """Room for one shape; a longer hello goes to the parser."""
@@ -155,9 +156,10 @@ def _has_extension(buffer: Any, at: int, end: int, wanted: int) -> bool:
 def shape_client_hello(buffer: Any, at: int, end: int, shape: Any, found: Any) -> int:
     """The shape of a ClientHello body in [at, end): its length in `shape`, or -1 if the parser has to read it.
 
-    found[0], found[1]: where the server name is and how long; 0, 0 without one.
+    found[0], found[1]: where the server name is and how long; 0, 0 without one. found[2]: where the outer
+    Encrypted ClientHello is, 0 without one.
     """
-    found[0] = found[1] = 0
+    found[0] = found[1] = found[2] = 0
     if end - at < 38 or end - at > SHAPE_BYTES - 256 or not _is_version(buffer, at):
         return -1
     size = _put16(shape, 0, _u16(buffer, at))
@@ -215,6 +217,8 @@ def shape_client_hello(buffer: Any, at: int, end: int, shape: Any, found: Any) -
             size = _shape_of_extension(buffer, kind, body, body + length, shape, before + 2)
             if size < 0:
                 return -1
+            if kind == _ECH:
+                found[2] = body
             _put16(shape, before, size - before - 2)  # lengths keep neighbours apart
         at = body + length
     return size

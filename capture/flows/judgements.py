@@ -4,6 +4,7 @@ A judgement speaks of frames by stand-ins, for each flow has its own: the flow's
 certificate, the DNS answer that taught its k-th name.
 """
 
+from collections.abc import Sequence
 from itertools import accumulate
 from typing import Any, Final
 
@@ -32,6 +33,15 @@ def number_facts(strings: Any, facts: Any, width: int, start: int, numbers: Any)
             return i
         numbers[i] = number
     return len(numbers)
+
+
+def with_frames(label: Label, frames: Sequence[int]) -> Label:
+    """The label with a flow's own frames in place of the stand-ins."""
+    evidence, conflicts = (
+        tuple([why._replace(frame=frames[why.frame]) for why in reasons])
+        for reasons in (label.evidence, label.conflicts)
+    )
+    return Label(label.app, label.confidence, evidence, conflicts)
 
 
 class Judgements:
@@ -63,15 +73,14 @@ class Judgements:
         """The judgement of the next number."""
         self._labels.append(label)
         if label is not None:
-            self._reasons += label.evidence
+            self._reasons += (*label.evidence, *label.conflicts)
 
     def label(self, number: int, frames: list[int]) -> Label | None:
         """A judgement as it is for a flow with these frames."""
         label = self._labels[number]
         if label is None:
             return None
-        evidence = tuple([why._replace(frame=frames[why.frame]) for why in label.evidence])
-        return Label(label.app, label.confidence, evidence, ())
+        return with_frames(label, frames)
 
     def apps(self, numbers: NDArray[np.int32]) -> tuple[pa.Array, pa.Array]:
         """Application and confidence of flows with these judgements (-1: none)."""
@@ -84,7 +93,7 @@ class Judgements:
         self, numbers: NDArray[np.int32], flow_no: NDArray[np.int64], frames: NDArray[np.int64]
     ) -> pa.Table:
         """Rows of `app_evidence` of flows with these judgements: `frames` has a row of frames for each flow."""
-        counts = np.array([len(label.evidence) if label else 0 for label in self._labels], np.int64)
+        counts = np.array([len(label.evidence) + len(label.conflicts) if label else 0 for label in self._labels], np.int64)
         starts = np.array([0, *accumulate(counts.tolist())], np.int64)
         given = np.flatnonzero(numbers >= 0)
         count = counts[numbers[given]]

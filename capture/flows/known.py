@@ -25,7 +25,7 @@ from wirecover.capture.flows.flights import (
     open_flight,
 )
 from wirecover.capture.flows.hellos import HELLO
-from wirecover.capture.flows.names import NameBook, asked, learn, note
+from wirecover.capture.flows.names import NameBook, asked, fresh, learn, note
 from wirecover.capture.flows.shapes import ShapeTable, find_shape
 from wirecover.capture.flows.state import AFTER_GAP, CANDIDATE, FLOW, HALF, IS_TLS, POOLED, TLS_START
 from wirecover.capture.flows.strings import intern
@@ -39,7 +39,7 @@ KNOWN: Final = np.dtype(
         ("flow_no", "i8"), ("client_frame", "i8"), ("client_ts", "i8"), ("server_frame", "i8"), ("server_ts", "i8"),
         ("certificate_frame", "i8"), ("names", "i8"), ("low_bits", "u8"), ("high_bits", "u8"),
         ("sni", "i4"), ("client", "i4"), ("server", "i4"), ("username", "i4"), ("realm", "i4"), ("software", "i4"),
-        ("chain", "i4"), ("flight", "i4"),
+        ("chain", "i4"), ("flight", "i4"), ("fresh", "i4"), ("ech", "i4"), ("ech_suite", "i4"),
         ("first_kind", "u2", FIRST_STUN), ("first_length", "u2", FIRST_STUN), ("first_half", "u1"), ("first_count", "u1"),
         ("service", "u1"), ("spoken", "u1"), ("client_half", "i1"), ("abbreviated", "i1"),
     ]
@@ -48,7 +48,9 @@ KNOWN: Final = np.dtype(
 strings and shapes -1 where there are none. names: its place in `NameBook` lists. low_bits, high_bits: which STUN
 attributes were seen, by the bits of `Talk.bit_of`. first_kind, first_length: type and datagram length of the first
 STUN messages, bit k of first_half: which half sent message k. spoken: there is a dialogue. chain: its
-number; flight: the block in which the server's flight is gathered, FLIGHT_OVER when it is read. abbreviated: 1 = up to
+number; flight: the block in which the server's flight is gathered, FLIGHT_OVER when it is read. fresh: that of its names
+whose answer came right before the flow. ech, ech_suite: config id, and KDF << 16 | AEAD, of an outer Encrypted
+ClientHello. abbreviated: 1 = up to
 TLS 1.2 the server went on without certificates, -1 = not known."""
 NO_FLIGHT: Final = -1
 FLIGHT_OVER: Final = -2
@@ -99,7 +101,7 @@ def _begin(known: Any, flow_no: int) -> None:
     known.flow_no = flow_no
     known.client_frame = known.client_ts = known.server_frame = known.server_ts = known.names = 0
     known.certificate_frame = 0
-    known.chain = known.flight = known.abbreviated = -1
+    known.chain = known.flight = known.fresh = known.ech = known.abbreviated = -1
     known.low_bits = known.high_bits = np.uint64(0)
     known.sni = known.client = known.server = known.username = known.realm = known.software = -1
     known.first_half = known.first_count = known.service = known.spoken = 0
@@ -117,6 +119,16 @@ def _names_of(names: Any, packet: Any) -> int:
 
 
 @kernel
+def _fresh_of(names: Any, packet: Any) -> int:
+    """The name of a packet's other end that was asked for right before it; see `fresh`."""
+    version, ts = packet.ip_version, packet.ts
+    name = fresh(names, version, packet.src_hi, packet.src_lo, packet.dst_hi, packet.dst_lo, ts)
+    if name >= 0:
+        return name
+    return fresh(names, version, packet.dst_hi, packet.dst_lo, packet.src_hi, packet.src_lo, ts)
+
+
+@kernel
 def _open(known: Any, flow: Any, names: Any, packet: Any) -> bool:
     """Make the KNOWN row that of this flow, if it is another's; False without room."""
     if known.flow_no != flow.flow_no:
@@ -125,6 +137,8 @@ def _open(known: Any, flow: Any, names: Any, packet: Any) -> bool:
             return False
         _begin(known, flow.flow_no)
         known.names = at
+        if at and names.lists[at] > 1:
+            known.fresh = _fresh_of(names, packet)
     return True
 
 
@@ -150,7 +164,7 @@ def _teach(talk: Any, names: Any, found: Any, message: int, packet: Any, flow_no
         if not note(names, version, hi, lo, name, _DNS_SOURCE, flow_no, packet.frame, packet.ts):
             return False
         if version == packet.ip_version and not learn(
-            names, version, packet.dst_hi, packet.dst_lo, hi, lo, name, packet.frame
+            names, version, packet.dst_hi, packet.dst_lo, hi, lo, name, packet.frame, packet.ts
         ):
             return False
     return True
@@ -223,6 +237,12 @@ def _take_hello(talk: Any, known: Any, names: Any, hello: Any, packet: Any, buff
                     return 0 if talk.cursor[3] else -1
             known.sni, known.client = name, shape
             known.client_frame, known.client_ts = packet.frame, packet.ts
+            if hello.ech_at:  # RFC 9849 5: KDF, AEAD, config id, behind the type of the hello
+                known.ech = np.int64(buffer[hello.ech_at + 5])
+                known.ech_suite = (
+                    (np.int64(buffer[hello.ech_at + 1]) << 24) | (np.int64(buffer[hello.ech_at + 2]) << 16)
+                    | (np.int64(buffer[hello.ech_at + 3]) << 8) | np.int64(buffer[hello.ech_at + 4])
+                )  # fmt: skip
         known.client_half = hello.half
     known.service = OF_TLS
     return 1

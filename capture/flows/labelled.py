@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from wirecover.capture.apps.matcher import Label
+from wirecover.capture.apps.matcher import Evidence, Label
 from wirecover.capture.apps.sockets import SocketFlow
 from wirecover.capture.evidence import EvidenceWriter
 from wirecover.capture.flows.judgements import Judgements
@@ -30,6 +30,10 @@ class LabelledFlows:
     """A row a flow: the frames that the stand-ins of a judgement mean (see `judgements`)."""
     own: dict[int, Label] = field(default_factory=dict)
     """Labels of flows (by their place in `rows`) that no judgement was remembered for."""
+    sessions: dict[int, frozenset[str]] = field(default_factory=dict)
+    """Place of a flow -> the ICE session that its STUN messages name."""
+    hints: dict[int, tuple[Evidence, ...]] = field(default_factory=dict)
+    """Place of a flow without a label -> byte patterns that did not suffice for one."""
 
     def label(self, i: int) -> Label | None:
         """The label of one flow."""
@@ -52,7 +56,7 @@ class LabelledFlows:
         for i, (flow_no, first_ts, last_ts, frame) in enumerate(times):
             yield SocketFlow(
                 flow_no, clients[i], client_ports[i], servers[i], server_ports[i], first_ts,
-                last_ts, frame, self.label(i), may_inherit=True,
+                last_ts, frame, self.label(i), may_inherit=True, session=self.sessions.get(i),
             )  # fmt: skip
 
     def inherit(self, labels: Mapping[int, Label]) -> None:
@@ -63,13 +67,15 @@ class LabelledFlows:
                 self.numbers[i] = -1
 
     def write(self, evidence: EvidenceWriter) -> None:
-        """Rows of `flows`, and a row of `app_evidence` for each reason."""
+        """Rows of `flows`, and a row of `app_evidence` for each reason, also for those of other applications."""
         flow_no = self.rows.state["flow_no"]
         reasons = self.judged.reasons(self.numbers, flow_no, self.frames)
+        given = {i: (*label.evidence, *label.conflicts) for i, label in self.own.items()}
+        given |= {i: why for i, why in self.hints.items() if i not in given and self.numbers[i] < 0}
         own = [
             (int(flow_no[i]), why.app, why.rule_id, why.kind, why.value, why.frame, why.confidence)
-            for i, label in sorted(self.own.items())
-            for why in label.evidence
+            for i, reasons_of in sorted(given.items())
+            for why in reasons_of
         ]
         if own:
             columns: list[Any] = [list(column) for column in zip(*own, strict=True)]

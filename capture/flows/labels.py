@@ -8,12 +8,13 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from wirecover.capture.apps.matcher import FlowFacts, Label, RuleSet
+from wirecover.capture.apps.sockets import ice_session
 from wirecover.capture.evidence import EvidenceWriter
 from wirecover.capture.flows.conversations import Conversations
 from wirecover.capture.flows.dialogue import Dialogue
 from wirecover.capture.flows.endpoints import address_text, protocol_name
 from wirecover.capture.flows.handshake import Handshake, handshake_columns, known_handshakes
-from wirecover.capture.flows.judgements import CERTIFICATE, FLOW, HELLO, NAMES, Judgements
+from wirecover.capture.flows.judgements import CERTIFICATE, FLOW, HELLO, NAMES, Judgements, with_frames
 from wirecover.capture.flows.known import OF_TLS, SERVICES
 from wirecover.capture.flows.labelled import LabelledFlows, by_flow
 from wirecover.capture.flows.names import MAX_PER_ADDRESS
@@ -104,6 +105,7 @@ class Labeller:
         shaken = plain[known["service"][plain] == OF_TLS]
         tables = [self._known_handshakes(state["flow_no"][shaken], known[shaken])]
         batch = LabelledFlows(rows, None, numbers, self._judged, frames)
+        self._note_sessions(batch, known, plain)
         names: dict[str | None, int] = {name: number for number, name in enumerate(SERVICES)}
         tables += self._spoken_flows(batch, np.flatnonzero(met & (known["spoken"] != 0)), services, names)
         self._evidence.add_columns("tls_handshakes", [one.combine_chunks() for one in by_flow(tables).columns])
@@ -143,11 +145,13 @@ class Labeller:
         frames[plain, CERTIFICATE] = np.where(certificate > 0, certificate, state["first_frame"])
         chosen, name_frames = self._chosen(of["names"], frames[plain])
         frames[plain] = name_frames
+        fresh = of["fresh"].copy()
+        fresh[fresh >= 0] = np.where(self._telling[fresh[fresh >= 0]] == _TELLING, fresh[fresh >= 0], -1)
         high, low, port = rows.server
         columns = (
             np.searchsorted(self._rules.bounds, state["first_ts"], side="right"),
             state["protocol"], state["ip_version"], high[plain].view(np.int64), low[plain].view(np.int64), port[plain],
-            of["service"], of["client"], of["chain"], of["sni"], of["username"], of["realm"], of["software"],
+            of["service"], fresh, of["client"], of["chain"], of["sni"], of["username"], of["realm"], of["software"],
             of["low_bits"].view(np.int64), of["high_bits"].view(np.int64),
         )  # fmt: skip
         facts = np.empty((len(plain), 8 * len(columns) + 4 * chosen.shape[1]), np.uint8)
@@ -161,7 +165,7 @@ class Labeller:
         numbers, new = found
         for i in new.tolist():
             server = tuple(int(column[i]) for column in columns[1:6])
-            label = self._judge_known(server, of[i], [int(name) for name in chosen[i]], int(state["first_ts"][i]))
+            label = self._judge_known(server, of[i], int(fresh[i]), [int(name) for name in chosen[i]], int(state["first_ts"][i]))
             self._judged.add(label)
         return numbers
 
@@ -182,7 +186,9 @@ class Labeller:
         _choose(names.arrays.lists, places, self._telling, chosen, frames)
         return chosen, frames
 
-    def _judge_known(self, server: Any, known: Any, chosen: list[int], ts: int) -> Label | None:
+    def _judge_known(
+        self, server: Any, known: Any, fresh: int, chosen: list[int], ts: int
+    ) -> Label | None:
         """The label of a KNOWN row, with stand-ins for frames."""
         conversations = self._conversations
         names = conversations.names
@@ -200,11 +206,23 @@ class Labeller:
             server, tuple(named_by), sni=sni, sni_frame=HELLO, alpn_offered=client.alpn if client else (),
             ja4=client.ja4 if client else None, service=SERVICES[known["service"]], stun_realm=realm,
             certificate_names=conversations.chain(int(known["chain"])).names if known["chain"] >= 0 else (),
-            certificate_frame=CERTIFICATE,
+            certificate_frame=CERTIFICATE, dns_fresh=names.text(fresh) if fresh >= 0 else None,
             stun_username=username, stun_software=software,
             stun_attributes=conversations.attributes(int(known["low_bits"]), int(known["high_bits"])),
         )  # fmt: skip
         return self._rules.match(facts, ts)
+
+    def _note_sessions(self, batch: LabelledFlows, known: NDArray[Any], plain: NDArray[np.int64]) -> None:
+        """ICE sessions of flows of which a user name and no realm is known."""
+        of = known[plain]
+        for i in plain[(of["username"] >= 0) & (of["realm"] < 0)].tolist():
+            self._note_session(batch, i, self._conversations.names.text(int(known["username"][i])))
+
+    @staticmethod
+    def _note_session(batch: LabelledFlows, i: int, username: str) -> None:
+        session = ice_session(username)
+        if session is not None:
+            batch.sessions[i] = session
 
     # ---- spoken flows ------------------------------------------------------------------------------------
 
@@ -235,6 +253,10 @@ class Labeller:
             label = self._judge_dialogue(dialogue, tuple(server), client, frame, ts)
             if label is not None:
                 batch.own[i] = label
+            elif not dialogue.only_stun and (found := dialogue.signatures(client, protocol_name(server[0]))):
+                batch.hints[i] = self._rules.hints(found, ts, frame)
+            if dialogue.stun_username is not None and dialogue.stun_realm is None:
+                self._note_session(batch, i, dialogue.stun_username)
         return [pa.Table.from_arrays(handshake_columns(shaken, handshakes), schema=TLS_HANDSHAKES)]
 
     def _judge_dialogue(
@@ -248,11 +270,14 @@ class Labeller:
         signatures = (
             _NONE if dialogue.only_stun else dialogue.signatures(client_half, protocol_name(server[0]))
         )
+        fresh = dialogue.dns_fresh
+        if fresh is not None and not self._speaks(fresh):
+            fresh = None
         key = (
             self._rules.era(ts), server, tuple([name for name, _ in names]) if names else (), sni, alpn, ja4,
             dialogue.service,
             dialogue.certificate_names, dialogue.stun_realm, dialogue.stun_username, dialogue.stun_software,
-            dialogue.stun_attributes, signatures,
+            dialogue.stun_attributes, signatures, dialogue.framing, fresh,
         )  # fmt: skip
         try:
             label = self._spoken[key]
@@ -263,6 +288,7 @@ class Labeller:
                 certificate_names=dialogue.certificate_names, certificate_frame=CERTIFICATE,
                 stun_realm=dialogue.stun_realm, stun_username=dialogue.stun_username,
                 stun_software=dialogue.stun_software, stun_attributes=dialogue.stun_attributes, signatures=signatures,
+                framing=dialogue.framing, dns_fresh=fresh,
             )  # fmt: skip
             if len(self._spoken) >= CACHE_SIZE:
                 self._spoken.clear()
@@ -273,8 +299,7 @@ class Labeller:
         certificate = handshake.certificate_frame if handshake else None
         frames = [frame, frame if hello is None else hello, frame if certificate is None else certificate]
         frames += [at for _, at in names]
-        evidence = tuple([why._replace(frame=frames[why.frame]) for why in label.evidence])
-        return Label(label.app, label.confidence, evidence, ())
+        return with_frames(label, frames)
 
     def _told(self, names: _Names) -> _Names:
         """Those names that rules speak of, and one for all others."""

@@ -21,6 +21,10 @@ MAX_NAMES: Final = 1 << 18
 MAX_LEARNT: Final = 1 << 17
 """(client, address) pairs held; beyond, the half that was not told for longest is forgotten."""
 MAX_PER_ADDRESS: Final = 16
+FRESH_NS: Final = 1_000_000_000
+"""A flow that begins at most so long after an answer may be what the client asked for."""
+STALE_NS: Final = 5_000_000_000
+"""So much older must the other names of the address be."""
 MAX_TEXT: Final = 256 << 20
 """Bytes of distinct names; later ones are not learnt and not kept, and counted."""
 LIST: Final = 1 + 2 * MAX_PER_ADDRESS
@@ -32,7 +36,7 @@ SEEN: Final = np.dtype(
 )  # fmt: skip
 LEARNT: Final = np.dtype(
     [("client_hi", "u8"), ("client_lo", "u8"), ("hi", "u8"), ("lo", "u8"), ("told", "i8"), ("list", "i8"),
-     ("frame", "i8", MAX_PER_ADDRESS), ("name", "i4", MAX_PER_ADDRESS), ("count", "i4"), ("version", "u1")]
+     ("frame", "i8", MAX_PER_ADDRESS), ("ts", "i8", MAX_PER_ADDRESS), ("name", "i4", MAX_PER_ADDRESS), ("count", "i4"), ("version", "u1")]
 )  # fmt: skip
 """told: how many answers were learnt before this pair's last one. list: where its names stand in `lists`, 0 if they
 do not yet."""
@@ -123,9 +127,12 @@ def _learnt_place(names: Any, version: int, client_hi: Any, client_lo: Any, hi: 
 
 @kernel
 def learn(
-    names: Any, version: int, client_hi: Any, client_lo: Any, hi: Any, lo: Any, name: int, frame: int
+    names: Any, version: int, client_hi: Any, client_lo: Any, hi: Any, lo: Any, name: int, frame: int, ts: int
 ) -> bool:
-    """A DNS answer in `frame` told a client that name number `name` is at an address; False without room."""
+    """A DNS answer in `frame` told a client that name number `name` is at an address; False without room.
+
+    Without its time (-1) the answer is never the freshest.
+    """
     place = _learnt_place(names, version, client_hi, client_lo, hi, lo)
     if names.learnt_index[place] < 0:
         count = names.counts[1]
@@ -142,13 +149,13 @@ def learn(
     kept = 0
     for i in range(row.count):  # the name goes to the end, as the newest
         if row.name[i] != name:
-            row.name[kept], row.frame[kept] = row.name[i], row.frame[i]
+            row.name[kept], row.frame[kept], row.ts[kept] = row.name[i], row.frame[i], row.ts[i]
             kept += 1
     if kept == MAX_PER_ADDRESS:
         for i in range(1, kept):
-            row.name[i - 1], row.frame[i - 1] = row.name[i], row.frame[i]
+            row.name[i - 1], row.frame[i - 1], row.ts[i - 1] = row.name[i], row.frame[i], row.ts[i]
         kept -= 1
-    row.name[kept], row.frame[kept] = name, frame
+    row.name[kept], row.frame[kept], row.ts[kept] = name, frame, ts
     row.count = kept + 1
     return True
 
@@ -172,6 +179,32 @@ def asked(names: Any, version: int, client_hi: Any, client_lo: Any, hi: Any, lo:
         row.list = at
         names.counts[2] += 1 + 2 * row.count
     return np.int64(row.list)
+
+
+@kernel
+def fresh(names: Any, version: int, client_hi: Any, client_lo: Any, hi: Any, lo: Any, ts: int) -> int:
+    """The name that a client asked for right before `ts`, when it had asked for no other of the address for a while;
+    -1: there is none.
+
+    Bermudez et al., DNS to the Rescue (ACM IMC 2012), name flows by the last answer before them; here others must be
+    out of the way, too.
+    """
+    place = _learnt_place(names, version, client_hi, client_lo, hi, lo)
+    if names.learnt_index[place] < 0:
+        return -1
+    row = names.learnt[names.learnt_index[place]]
+    latest, before, name = np.int64(-1), np.int64(-1), np.int64(-1)
+    for i in range(row.count):
+        when = row.ts[i]
+        if when > ts:
+            continue
+        if when > latest:
+            latest, before, name = when, latest, np.int64(row.name[i])
+        elif when > before:
+            before = when
+    if name < 0 or latest < 0 or ts - latest > FRESH_NS or (before >= 0 and ts - before < STALE_NS):
+        return -1
+    return name
 
 
 @kernel
@@ -323,13 +356,16 @@ class NameBook:
             self._sources.append(source)
         self._with_room(note, (*_halves(ip), number, self._sources.index(source), flow_no, frame, ts))
 
-    def learn(self, client: str, ip: str, name: str, frame: int) -> None:
-        """A DNS answer told `client` that `name` is at `ip`. Only what a client asked itself names its flows."""
+    def learn(self, client: str, ip: str, name: str, frame: int, ts: int = -1) -> None:
+        """A DNS answer told `client` that `name` is at `ip`. Only what a client asked itself names its flows.
+
+        Without its time (-1) the answer is never the freshest.
+        """
         (version, *asker), (of, *address) = _halves(client), _halves(ip)
         number = self.number(name)
         if number < 0 or version != of:  # no flow goes from the one to the other
             return
-        self._with_room(learn, (version, *asker, *address, number, frame))
+        self._with_room(learn, (version, *asker, *address, number, frame, ts))
 
     def note_servers(
         self, version: NDArray[np.uint8], hi: NDArray[np.uint64], lo: NDArray[np.uint64], sni: NDArray[np.int32],
@@ -404,3 +440,4 @@ def warm() -> None:
     one, some = np.uint64(1), np.ones(1, np.uint64)
     book.note_servers(*(np.zeros(1, np.uint8), some, some, np.zeros(1, np.int32)), *[np.zeros(1, np.int64)] * 3)
     asked(book.arrays, 4, one, one, one, one)
+    fresh(book.arrays, 4, one, one, one, one, 1)

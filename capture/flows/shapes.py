@@ -79,7 +79,7 @@ class ShapeBook:
         self._quic_servers: dict[bytes, ServerFacts] = {}
         self._body = np.zeros(SHAPE_BYTES, np.uint8)
         self._shape = np.zeros(SHAPE_BYTES, np.uint8)
-        self._found = np.zeros(2, np.int64)
+        self._found = np.zeros(3, np.int64)
         self._clients: dict[tuple[int, int], ClientFacts] = {}
         self._servers: dict[tuple[int, int], ServerFacts] = {}
         self.clients: ShapeTable[ClientFacts] = ShapeTable()
@@ -131,7 +131,7 @@ class ShapeBook:
             if len(self._quic_clients) >= MAX_SHAPES:
                 self._quic_clients.clear()
             facts = self._quic_clients[key] = ClientFacts.of(parse_client_hello(body), "quic")
-        at, length = self._found.tolist()
+        at, length, _ = self._found.tolist()
         return facts, plain_name(body[at : at + length]) if length else None
 
     def quic_server(self, body: bytes) -> ServerFacts:

@@ -160,6 +160,22 @@ def _is_record_header(buffer: Any, at: int, length: int) -> bool:
 
 
 @kernel
+def _is_tlcp(buffer: Any, at: int, length: int) -> bool:
+    """Does a hello of TLCP (GB/T 38636: version 0x0101 in record and hello, else as TLS 1.1) start here?"""
+    return (
+        length >= 11
+        and buffer[at] == 22
+        and buffer[at + 1] == 1
+        and buffer[at + 2] == 1
+        and 1 <= buffer[at + 5] <= 2
+        and buffer[at + 6] == 0
+        and buffer[at + 9] == 1
+        and buffer[at + 10] == 1
+        and (np.int64(buffer[at + 3]) << 8 | np.int64(buffer[at + 4])) <= MAX_RECORD
+    )
+
+
+@kernel
 def _is_cookie(buffer: Any, at: int) -> bool:
     """STUN's magic cookie (RFC 8489 5)."""
     return buffer[at] == 0x21 and buffer[at + 1] == 0x12 and buffer[at + 2] == 0xA4 and buffer[at + 3] == 0x42
@@ -171,6 +187,8 @@ def _is_hello(buffer: Any, at: int, length: int) -> int:
     if length >= 11 and _is_record_header(buffer, at, length) and buffer[at] == 22:
         if (buffer[at + 5] == 1 or buffer[at + 5] == 2) and buffer[at + 9] == 3 and buffer[at + 6] == 0:
             return np.int64(buffer[at + 5])
+    if _is_tlcp(buffer, at, length):
+        return np.int64(buffer[at + 5])
     if length >= 11 and buffer[at] & 0x80 and buffer[at + 2] == 1:
         body = (np.int64(buffer[at] & 0x7F) << 8) | np.int64(buffer[at + 1])
         version = (np.int64(buffer[at + 3]) << 8) | np.int64(buffer[at + 4])
@@ -195,10 +213,10 @@ def _walk_records(buffer: Any, at: int, length: int, half: Any, packet: int, sta
             if half.header_have < 5:
                 continue
             kind = np.int64(half.header >> np.uint64(32))
-            major = np.int64((half.header >> np.uint64(24)) & np.uint64(0xFF))
+            version = np.int64((half.header >> np.uint64(16)) & np.uint64(0xFFFF))
             size = np.int64(half.header & np.uint64(0xFFFF))
             half.header, half.header_have = np.uint64(0), 0
-            if kind < 20 or kind > 24 or major != 3 or size > MAX_RECORD:
+            if kind < 20 or kind > 24 or (version >> 8 != 3 and version != 0x0101) or size > MAX_RECORD:
                 half.mode, half.want = LOST, 0
                 return
             if kind == 23:
@@ -261,7 +279,7 @@ def _took_hello(
         return False
     start, end = at + 9, at + 9 + body
     server = buffer[at + 5] == 2
-    stage.found[0] = stage.found[1] = 0
+    stage.found[0] = stage.found[1] = stage.found[2] = 0
     if server:
         size = shape_server_hello(buffer, start, end, stage.shape)
     elif buffer[at + 5] == 1 and record + 5 == length:
@@ -273,7 +291,7 @@ def _took_hello(
     row = stage.hellos[stage.counters[HELLOS]]
     row.packet, row.slot, row.half, row.server = packet, slot, which, server
     row.at, row.length = start, body
-    row.sni_at, row.sni_length = stage.found[0], stage.found[1]
+    row.sni_at, row.sni_length, row.ech_at = stage.found[0], stage.found[1], stage.found[2]
     row.first = hash_shape(stage.shape, size, stage.seed, 0)
     row.second = hash_shape(stage.shape, size, stage.seed, 1)
     stage.counters[HELLOS] += 1
@@ -521,6 +539,9 @@ def _udp_shown(buffer: Any, row: Any, half: Any) -> bool:
             and buffer[at + 7] == 0x42
         ):
             return True
+    if 0x40 <= first <= 0x4F and length >= 17 and 20 <= buffer[at + 4] <= 22 and buffer[at + 5] == 0xFE:
+        # the same in a TURN channel (RFC 8656 12.4)
+        return half.mode != OTHER and buffer[at + 7] == 0 and buffer[at + 8] == 0
     if 20 <= first <= 22 and length >= 13 and buffer[at + 1] == 0xFE:  # DTLS in clear
         return half.mode != OTHER and buffer[at + 3] == 0 and buffer[at + 4] == 0
     if first >= 0xC0 and length >= 16 and half.mode != OTHER and half.stream < HANDSHAKE_DATAGRAMS:
@@ -552,7 +573,15 @@ def _is_new(flow: Any, halves: Any, slot: int, row: Any, which: int) -> bool:
     if silence > (CLOSED_IDLE if closed else TCP_IDLE):
         return True
     half = halves[2 * slot + which]
-    if (row.tcp_flags & 0x12) == 0x02 and half.seq_known and half.first_seq != np.uint32(row.seq):
+    late = half.first_seq == np.uint32(
+        np.uint32(row.seq) + np.uint32(1)
+    )  # the SYN of the stream that is known
+    if (
+        (row.tcp_flags & 0x12) == 0x02
+        and half.seq_known
+        and half.first_seq != np.uint32(row.seq)
+        and not late
+    ):
         spoke = halves[2 * slot].payload > 0 or halves[2 * slot + 1].payload > 0
         return spoke or flow.fin != 0 or flow.rst != 0
     return False

@@ -53,7 +53,7 @@ class FlowTracker:
             held=np.zeros(POOL_BLOCKS, HELD), pool=np.zeros(POOL_BLOCKS * table.BLOCK, np.uint8),
             free=np.arange(POOL_BLOCKS, dtype=np.int32), candidates=np.zeros(1 << 16, CANDIDATE),
             records=np.zeros(1 << 19, RECORD), copies=np.zeros(4 << 20, np.uint8), hellos=np.zeros(1 << 15, HELLO),
-            shape=np.zeros(SHAPE_BYTES, np.uint8), found=np.zeros(2, np.int64),
+            shape=np.zeros(SHAPE_BYTES, np.uint8), found=np.zeros(3, np.int64),
             fragments=np.zeros(FRAGMENT_ENTRIES, FRAGMENT_ENTRY), counters=self.counters,
             seed=int.from_bytes(os.urandom(7), "little"),
         )  # fmt: skip

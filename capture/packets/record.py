@@ -2,7 +2,10 @@
 
 Addresses are two big-endian 64-bit halves; an IPv4 address stands in the low half of `::ffff:0:0/96` form's last 32
 bits (high half 0). `payload` is an offset into the batch's buffer. Lengths on the wire come from the IP header and
-may exceed what was captured; `payload_captured` never does.
+may exceed what was captured; `payload_captured` never does. `network` and `transport` are where the innermost IP
+header and the transport header behind it begin in that buffer, -1 where there is none; `ttl` is the time to live, or
+hop limit, of that IP header. `fragment` is where the outermost IP header begins that says it is one fragment of
+several, -1 where none does.
 """
 
 from typing import Final
@@ -13,14 +16,21 @@ PACKET: Final = np.dtype(
     [
         ("ts", "i8"), ("frame", "i8"),
         ("src_hi", "u8"), ("src_lo", "u8"), ("dst_hi", "u8"), ("dst_lo", "u8"),
-        ("payload", "i8"), ("tunnel_id", "i8"),
+        ("payload", "i8"), ("tunnel_id", "i8"), ("network", "i8"), ("transport", "i8"),
+        ("fragment", "i8"),
         ("wire_bytes", "i4"), ("payload_bytes", "i4"), ("payload_captured", "i4"), ("vlan", "i4"),
-        ("seq", "u4"), ("ack", "u4"),
+        ("seq", "u4"), ("ack", "u4"), ("segment", "u4"),
         ("src_port", "u2"), ("dst_port", "u2"), ("ip_id", "u2"), ("checksum", "u2"),
-        ("ip_version", "u1"), ("protocol", "u1"), ("tcp_flags", "u1"), ("tunnel", "u1"),
+        ("packets", "u2"),
+        ("ip_version", "u1"), ("protocol", "u1"), ("tcp_flags", "u1"), ("ttl", "u1"), ("tunnel", "u1"),
         ("status", "u1"), ("reason", "u1"), ("cut", "u1"), ("more_fragments", "u1"),
+        ("layers", "u1"),
     ]
 )  # fmt: skip
+"""segment: the virtual network the packet was in (VNI of VXLAN and GENEVE, I-SID of 802.1ah), 0 where there is none;
+the same addresses in two of them are two hosts. layers: how many layers `trace` tells of this frame. packets: frames
+the row stands for, 1 unless `fragments` says otherwise. more_fragments: this or an outer IP header begins a fragmented
+datagram."""
 
 # status
 OK: Final = 0
@@ -32,7 +42,13 @@ UNKNOWN_LINK: Final = 2
 MALFORMED: Final = 3
 """Headers that contradict themselves or are cut: counted by `reason`."""
 FRAGMENT: Final = 4
-"""A later IP fragment: no ports of its own; joins the flow of its first fragment where that was seen."""
+"""An IP fragment that does not show whose it is: a later one, or a first one too short for its headers."""
+PROTECTED: Final = 5
+"""Encrypted by the link (802.11, MACsec), `reason` says by which: counted and named; what is inside is unknown."""
+PART: Final = 6
+"""A FRAGMENT whose first was seen before: with the addresses and ports of its flow, which counts it."""
+HELD: Final = 7
+"""A FRAGMENT that came before its first, whose row will count it."""
 
 REASONS: Final[tuple[str, ...]] = (
     "",
@@ -46,25 +62,33 @@ REASONS: Final[tuple[str, ...]] = (
     "IP version is neither 4 nor 6",
     "headers are nested too deeply",
     "tunnel header is cut",
+    "802.11 frame check sequence is wrong, as its receiver noted",
+    "802.11 frame is encrypted",
+    "MACsec frame is encrypted",
 )
-R_LINK, R_IP4, R_IP4_TOTAL, R_IP6, R_IP6_EXT, R_TCP, R_UDP, R_VERSION, R_DEPTH, R_TUNNEL = range(1, 11)
+R_LINK, R_IP4, R_IP4_TOTAL, R_IP6, R_IP6_EXT, R_TCP, R_UDP, R_VERSION, R_DEPTH, R_TUNNEL, R_FCS, \
+    R_WIFI, R_MACSEC = range(1, 14)  # fmt: skip
 
 TUNNELS: Final[tuple[str | None, ...]] = (
-    None, "gre", "ipip", "6in4", "4in6", "gtp-u", "vxlan", "geneve", "teredo", "erspan", "pppoe", "mpls",
+    None, "gre", "ipip", "6in4", "4in6", "gtp-u", "vxlan", "geneve", "teredo", "erspan", "pppoe", "mpls", "pbb",
+    "capwap", "tzsp", "vxlan-gpe", "l2tp", "nsh",
 )  # fmt: skip
-(T_NONE, T_GRE, T_IPIP, T_6IN4, T_4IN6, T_GTP, T_VXLAN, T_GENEVE, T_TEREDO, T_ERSPAN, T_PPPOE, T_MPLS) = (
-    range(12)
-)
+(T_NONE, T_GRE, T_IPIP, T_6IN4, T_4IN6, T_GTP, T_VXLAN, T_GENEVE, T_TEREDO, T_ERSPAN, T_PPPOE, T_MPLS, T_PBB,
+ T_CAPWAP, T_TZSP, T_GPE, T_L2TP, T_NSH) = range(18)  # fmt: skip
+LAYERS: Final[tuple[str | None, ...]] = (*TUNNELS, "vlan", "802.11", "frame-relay")
+"""What `trace` tells of: tunnels, and behind them what a link has of the same kind."""
+T_VLAN, T_WIFI, T_FRAME_RELAY = range(18, 21)
 
-LINK_NAMES: Final[dict[int, str]] = {
-    # https://www.tcpdump.org/linktypes.html
-    0: "NULL", 1: "EN10MB", 9: "PPP", 12: "RAW", 14: "RAW", 50: "PPP_HDLC", 51: "PPP_ETHER", 101: "RAW",
-    104: "C_HDLC", 105: "IEEE802_11", 107: "FRELAY", 108: "LOOP", 113: "LINUX_SLL", 127: "IEEE802_11_RADIOTAP",
-    192: "PPI", 228: "IPV4", 229: "IPV6", 239: "NFLOG", 276: "LINUX_SLL2",
-}  # fmt: skip
-DECODED_LINKS: Final = frozenset({0, 1, 9, 12, 14, 50, 51, 101, 104, 108, 113, 228, 229, 276})
-
-
-def link_name(link_type: int) -> str:
-    """The LINKTYPE_ name, or `unknown-<number>`."""
-    return LINK_NAMES.get(link_type, f"unknown-{link_type}")
+LAYER: Final = np.dtype(
+    [
+        ("src_hi", "u8"), ("src_lo", "u8"), ("dst_hi", "u8"), ("dst_lo", "u8"), ("identifier", "i8"),
+        ("src_port", "i4"), ("dst_port", "i4"), ("kind", "u1"), ("carrier", "u1"),
+    ]
+)  # fmt: skip
+"""One layer around a packet. The addresses are those of the header that carries it; `carrier` says of what sort they
+are. identifier and ports: -1 where there is none."""
+BY_NONE: Final = 0
+BY_MAC: Final = 1
+"""48-bit addresses in `src_lo` and `dst_lo`."""
+BY_IP4: Final = 4
+BY_IP6: Final = 6

@@ -8,23 +8,24 @@ function of the first payloads; none looks at addresses or ports.
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
-from typing import Final, NamedTuple
+from typing import Final
 
+from wirecover.capture.protocols.messenger_datagrams import (
+    REFLECTOR_HELLO,
+    FirstPayload,
+    facetime_probe,
+    opendht,
+    tox_bootstrap,
+    tox_nodes,
+    wechat_voip,
+    zalo_call,
+)
 from wirecover.capture.protocols.mtproto import parse_obfuscated_header, plain_transport
+
+__all__ = ["FIRST_PAYLOADS", "SIGNATURES", "FirstPayload", "messenger_signatures"]
 
 FIRST_PAYLOADS: Final = 8
 """So many payloads from the start of a flow are worth giving; a longer list is cut to it."""
-
-
-class FirstPayload(NamedTuple):
-    """One payload-carrying packet, in order of time."""
-
-    up: bool
-    """From client to server."""
-    length: int
-    """Payload bytes on the wire."""
-    data: bytes
-    """The payload as captured (may be cut)."""
 
 
 _Payloads = Sequence[FirstPayload]
@@ -116,6 +117,12 @@ def _wechat_mmtls(payloads: _Payloads) -> bool:
     )
 
 
+def _line_legacy(payloads: _Payloads) -> bool:
+    """12 bytes 80 02 00 06, answered by 60 bytes 80 02 00 04."""
+    asked = any(p.up and p.length == 12 and p.data[:4] == b"\x80\x02\x00\x06" for p in payloads)
+    return asked and any(not p.up and p.length == 60 and p.data[:4] == b"\x80\x02\x00\x04" for p in payloads)
+
+
 def _line_call(payloads: _Payloads) -> bool:
     """0xb6, a kind, and the length of what follows: twice at least, the first datagram being one."""
     fits = [p.data[:1] == b"\xb6" and int.from_bytes(p.data[2:4], "big") == p.length - 4 for p in payloads]
@@ -139,7 +146,7 @@ def _discord_keepalive(payloads: _Payloads) -> bool:
 
 def _telegram_reflector(payloads: _Payloads) -> bool:
     """40 bytes: a peer tag of 16, 12 of 0xff, fe ff ff ff, and the number 123 in eight bytes."""
-    return any(p.length == 40 and p.data[16:] == _REFLECTOR_HELLO for p in payloads)
+    return any(p.length == 40 and p.data[16:] == REFLECTOR_HELLO for p in payloads)
 
 
 def _zoom_session(payloads: _Payloads) -> bool:
@@ -194,7 +201,6 @@ def _whatsapp_warp(payloads: _Payloads) -> bool:
     )
 
 
-_REFLECTOR_HELLO: Final = b"\xff" * 12 + b"\xfe\xff\xff\xff" + (123).to_bytes(8, "big")
 _LOCO_START: Final = b"\x00\x01\x00\x00\x0c\x00\x00\x00\x02\x00\x00\x00"
 _ZOOM_MEDIA: Final = frozenset({13, 15, 16, 30, 33, 34, 35})
 
@@ -208,6 +214,7 @@ SIGNATURES: Final[dict[str, dict[str, Callable[[_Payloads], bool]]]] = {
         "viber-frames": _viber_frames,
         "kakaotalk-loco": _kakaotalk_loco,
         "wechat-mmtls": _wechat_mmtls,
+        "line-legacy": _line_legacy,
     },
     "udp": {
         "line-call": _line_call,
@@ -222,6 +229,12 @@ SIGNATURES: Final[dict[str, dict[str, Callable[[_Payloads], bool]]]] = {
         "mumble-ping": _mumble_ping,
         "signal-rtp-data": _signal_rtp_data,
         "whatsapp-warp": _whatsapp_warp,
+        "facetime-probe": facetime_probe,
+        "tox-nodes": tox_nodes,
+        "tox-bootstrap": tox_bootstrap,
+        "opendht": opendht,
+        "wechat-voip": wechat_voip,
+        "zalo-call": zalo_call,
     },
 }
 """By transport and name; the names are what the application rules write."""

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from typing import Final
 
 from wirecover.capture.protocols.dns import looks_like_dns, parse_dns
+from wirecover.capture.protocols.gtpc import looks_like_gtpc
+from wirecover.capture.protocols.isakmp import looks_like_ike
 
 _Check = Callable[[bytes], bool]
 
@@ -136,59 +138,15 @@ def _amqp(data: bytes) -> bool:
     return data[:4] == b"AMQP" and len(data) == 8 and data[4] <= 3
 
 
-def _openvpn(data: bytes) -> bool:
-    """The hard reset of a client or the answer of a server, plain, with an HMAC (tls-auth) or tls-crypt."""
-    if len(data) < 14 or not any(data[1:9]):
-        return False
-    opcode, key = data[0] >> 3, data[0] & 7
-    if key or opcode not in (7, 8):
-        return False
-    if opcode == 7:
-        plain = len(data) == 14 and data[9:] == bytes(5)
-        signed = len(data) in (38, 42, 54, 62, 74, 86) and data[-5:] == bytes(5) and 0 < _u32(data, -13) < 256
-        crypted = len(data) == 54 and 0 < _u32(data, 9) < 256
-        return plain or signed or crypted
-    plain = len(data) == 26 and data[9] == 1 and data[10:14] == bytes(4) and data[22:] == bytes(4)
-    signed = len(data) in (50, 54, 66, 74, 86, 98) and data[-4:] == bytes(4) and data[-17] == 1
-    crypted = len(data) == 66 and 0 < _u32(data, 9) < 256
-    return plain or signed or crypted
-
-
 def _u32(data: bytes, at: int) -> int:
     return int.from_bytes(data[at : at + 4] if at >= 0 else data[at:][:4], "big")
-
-
-def _openvpn_tcp(data: bytes) -> bool:
-    return _u16(data, 0) == len(data) - 2 and _openvpn(data[2:])
-
-
-def _openvpn_port(data: bytes) -> bool:
-    """On its port also: a client's reset of the third kind (tls-crypt-v2), which carries a wrapped key."""
-    return len(data) > 100 and data[0] == 0x50 and any(data[1:9])
-
-
-def _wireguard(data: bytes) -> bool:
-    """https://www.wireguard.com/protocol/: the four messages, by kind, reserved zeros and length."""
-    kind, length = data[:4], len(data)
-    if kind in (b"\1\0\0\0", b"\2\0\0\0", b"\3\0\0\0"):
-        return length == {1: 148, 2: 92, 3: 64}[data[0]] and len(set(data[4:60])) > 16
-    return (
-        kind == b"\4\0\0\0"
-        and length >= 32
-        and not length % 16
-        and data[12:16] == bytes(4)
-        and any(data[4:8])
-    )
 
 
 def _ike(data: bytes) -> bool:
     """ISAKMP header (RFC 7296 section 3.1), on port 4500 behind four bytes of zero (RFC 3948)."""
     if data[:4] == bytes(4):
         data = data[4:]
-    return (
-        len(data) >= 28 and any(data[:8]) and data[17] in (0x10, 0x20) and data[18] in _IKE_EXCHANGES
-        and _u32(data, 24) == len(data)
-    )  # fmt: skip
+    return looks_like_ike(data)
 
 
 def _ntp(data: bytes) -> bool:
@@ -256,17 +214,14 @@ def _tftp(data: bytes) -> bool:
     return len(parts) >= 3 and bool(parts[0]) and parts[1].lower() in (b"octet", b"netascii", b"mail")
 
 
-_IKE_EXCHANGES: Final = frozenset({1, 2, 4, 5, 6, 32, 33, *range(34, 45)})
 _RADIUS_CODES: Final = frozenset({1, 2, 3, 4, 5, 11, 12, 13, *range(40, 46)})
 _TCP: Final[tuple[tuple[str, _Check], ...]] = (
     ("bittorrent", _bittorrent), ("smb", _smb), ("rdp", _rdp), ("mysql", _mysql), ("postgresql", _postgresql),
-    ("mqtt", _mqtt), ("bitcoin", _bitcoin), ("amqp", _amqp), ("openvpn", _openvpn_tcp),
+    ("mqtt", _mqtt), ("bitcoin", _bitcoin), ("amqp", _amqp),
     ("kerberos", _kerberos_tcp),
 )  # fmt: skip
 _UDP: Final[tuple[tuple[str, _Check], ...]] = (
     ("bittorrent", _bittorrent_udp),
-    ("wireguard", _wireguard),
-    ("openvpn", _openvpn),
     ("dhcp", _dhcp),
 )
 _ON_PORT: Final[dict[tuple[str, int], tuple[str, _Check]]] = {
@@ -279,7 +234,7 @@ _ON_PORT: Final[dict[tuple[str, int], tuple[str, _Check]]] = {
     ("udp", 546): ("dhcpv6", _dhcpv6), ("udp", 547): ("dhcpv6", _dhcpv6), ("udp", 500): ("ike", _ike),
     ("udp", 4500): ("ike", _ike), ("udp", 1812): ("radius", _radius), ("udp", 1813): ("radius", _radius),
     ("udp", 1645): ("radius", _radius), ("udp", 1646): ("radius", _radius),
-    ("udp", 1194): ("openvpn", _openvpn_port),
+    ("udp", 2123): ("gtp-c", looks_like_gtpc),
 }  # fmt: skip
 
 

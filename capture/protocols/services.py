@@ -11,15 +11,15 @@ from wirecover.capture.protocols.service_binary import binary_service
 from wirecover.capture.protocols.service_text import text_service
 
 CLEARTEXT: Final[frozenset[str]] = frozenset({
-    "amqp", "bitcoin", "bittorrent", "dhcp", "dhcpv6", "git", "gnutella", "http", "http2", "irc", "kerberos",
+    "amqp", "bitcoin", "bittorrent", "dhcp", "dhcpv6", "git", "gnutella", "gtp-c", "http", "http2", "irc", "kerberos",
     "llmnr", "mdns", "mqtt", "nats", "nbdgm", "nbns", "ntp", "radius", "redis", "rsync", "rtmp", "rtsp",
     "sip", "smb", "snmp", "ssdp", "syslog", "telnet", "tftp", "vnc", "whois",
 })  # fmt: skip
 """Named protocols that stay readable, or belong to no conversation, to the end of the flow."""
 
 MAY_TURN_SECRET: Final[frozenset[str]] = frozenset({
-    "ftp", "http-connect", "ike", "imap", "ldap", "mysql", "openvpn", "pop3", "postgresql", "rdp", "smtp",
-    "socks", "ssh", "wireguard", "xmpp",
+    "esp", "ftp", "http-connect", "ike", "imap", "ldap", "mysql", "opcua", "openvpn", "pop3", "postgresql", "rdp",
+    "smtp", "socks", "ssh", "wireguard", "xmpp",
 })  # fmt: skip
 """Named protocols that are encrypted, or may become so in mid-flow (STARTTLS, CONNECT)."""
 

@@ -15,6 +15,7 @@ from wirecover.capture.protocols import tls_extensions as ext
 from wirecover.capture.protocols.tls_extensions import Extensions, OuterEch
 
 SSL_2: Final = 0x0002
+TLCP: Final = 0x0101
 TLS_1_2: Final = 0x0303
 TLS_1_3: Final = 0x0304
 DTLS_1_3: Final = 0xFEFC
@@ -179,9 +180,9 @@ def parse_client_hello(body: bytes, dtls: bool = False) -> ClientHello:
     """A ClientHello body without its 4-byte header (RFC 8446 section 4.1.2; DTLS: RFC 6347 section 4.2.1).
 
     A body that begins with the byte 1 is an SSL 2.0 CLIENT-HELLO, message type included, as `HandshakeReader`
-    gives it: no TLS version begins so.
+    gives it: no TLS version begins so, and TLCP's is 0x0101 (GB/T 38636), which no SSL 2.0 hello holds there.
     """
-    if not dtls and body[:1] == b"\x01":
+    if not dtls and body[:1] == b"\x01" and body[1:2] != b"\x01":
         return parse_ssl2_client_hello(body)
     fixed = _client_fixed(body, dtls)
     notes: list[str] = []
@@ -217,7 +218,11 @@ class _ClientFixed:
 
 
 def _client_version(body: bytes, dtls: bool) -> bool:
-    return body[0] == 0x03 or (dtls and (body[0] << 8 | body[1]) in _DTLS_LEGACY)
+    return (
+        body[0] == 0x03
+        or (body[0] == 1 and body[1] == 1)
+        or (dtls and (body[0] << 8 | body[1]) in _DTLS_LEGACY)
+    )
 
 
 def _client_fixed(body: bytes, dtls: bool) -> _ClientFixed:
@@ -289,7 +294,7 @@ def parse_server_hello(body: bytes) -> ServerHello:
         raise Malformed(len(body), "ServerHello ends inside its fixed part")
     (version,) = unpack_from(">H", body)
     early_draft = version >> 8 == 0x7F
-    if version >> 8 not in (0x03, 0xFE) and not early_draft and version != 0x0100:
+    if version >> 8 not in (0x03, 0xFE) and not early_draft and version not in (0x0100, TLCP):
         raise Malformed(0, "not a version of a ServerHello")
     if early_draft:
         session_id, compression, position = b"", 0, 36

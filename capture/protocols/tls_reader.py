@@ -131,7 +131,8 @@ class HandshakeReader:
         while not self.done and len(buffer) >= position + 5:
             kind, major, length = buffer[position], buffer[position + 1], buffer[position + 3] << 8
             length |= buffer[position + 4]
-            if not CHANGE_CIPHER_SPEC <= kind <= HEARTBEAT or major != 3 or length > _LONGEST_RECORD:
+            known = major == 3 or (major == 1 and buffer[position + 2] == 1)  # TLCP: GB/T 38636
+            if not CHANGE_CIPHER_SPEC <= kind <= HEARTBEAT or not known or length > _LONGEST_RECORD:
                 raise Malformed(self._position + position, "not a TLS record")
             end = position + 5 + length
             if len(buffer) < end:

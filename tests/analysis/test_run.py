@@ -29,7 +29,7 @@ def decoder_of(traffic):
             "capture_id": capture_id(digest), "flow_base": flow_base(digest), "name": path.name,
             "sha256": digest, "bytes": path.stat().st_size, "format": "pcap", "compression": None,
             "complete": True,
-            "packets": traffic.frame, "tool_version": "0", "rules_sha256": "0" * 64,
+            "packets": traffic.frame, "tool_version": "0", "rules_sha256": "0" * 64, "local_rules_sha256": None,
             "first_ts": min(row["first_ts"] for row in traffic.captures.values()),
             "last_ts": max(row["last_ts"] for row in traffic.captures.values()),
         }  # fmt: skip
@@ -108,7 +108,7 @@ def test_every_detector_writes_its_findings_and_events(tmp_path, traffic):
     )
     assert strays == [(0,)]
     assert asked(case, "SELECT count(*) FROM findings WHERE likelihood_ratio IS NOT NULL") == [(0,)]
-    acts = asked(case, "SELECT verb, arguments FROM custody_log ORDER BY seq")
+    acts = asked(case, "SELECT verb, arguments FROM custody_log WHERE phase = 'noted' ORDER BY seq")
     assert [verb for verb, _ in acts][-4:] == ["analyze"] * 4
     assert '"delta_s":3.0' in acts[-1][1]
 

@@ -81,7 +81,7 @@ def rows_of(digest: str, name: str, size: int, packets: int) -> dict[str, list[d
         capture_id=capture_id(digest), flow_base=flow_base(digest), name=name, sha256=digest, bytes=size,
         format="pcap", compression=None, packets=packets,
         first_ts=START, last_ts=START + packets - 1, complete=True,
-        tool_version="0", rules_sha256="0" * 64,
+        tool_version="0", rules_sha256="0" * 64, local_rules_sha256=None,
     )  # fmt: skip
     flow: dict[str, Any] = dict.fromkeys(TABLES["flows"].names)
     flow.update(

@@ -15,6 +15,7 @@ def test_a_new_case_has_the_layout_of_the_design_and_opens_again(tmp_path: Path)
         "case.toml",
         "evidence",
         "exports",
+        "log",
         "reports",
     }
     assert Case.open(case.path).training is True
@@ -77,4 +78,4 @@ def test_no_folder_is_no_case(tmp_path: Path) -> None:
 def test_a_reader_cannot_write(tmp_path: Path) -> None:
     case = Case.create(tmp_path / "case", training=True)
     with case.connect() as connection, pytest.raises(Exception, match="read-only"):
-        connection.execute("DELETE FROM custody_log")
+        connection.execute("DELETE FROM exhibits")

@@ -82,11 +82,14 @@ def test_an_unknown_arrow_type_is_a_programming_error() -> None:
 def test_an_older_catalogue_gains_new_columns_and_keeps_its_rows(tmp_path: Path) -> None:
     case = Case.create(tmp_path / "case", training=True)
     with case.connect(write=True) as connection:
-        connection.execute("INSERT INTO call_flows VALUES (1, 2, 3, 'media')")
+        connection.execute(
+            "INSERT INTO call_flows (call_id, flow_id, capture_id, role) VALUES (1, 2, 3, 'media')"
+        )
         connection.execute("ALTER TABLE call_flows DROP COLUMN role")
         connection.execute("COMMENT ON VIEW evidence.captures IS 'older'")
     with case.connect(write=True) as connection:
-        assert connection.execute("FROM call_flows").fetchall() == [(1, 2, 3, None)]
+        kept = connection.execute("SELECT call_id, flow_id, capture_id, role FROM call_flows").fetchall()
+        assert kept == [(1, 2, 3, None)]
 
 
 @pytest.mark.parametrize("name", ["plain", "a, b [1] 'c' é"])

@@ -80,10 +80,10 @@ def test_what_does_not_fit_is_refused_and_nothing_changes(
 def test_a_failure_half_way_changes_nothing(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
     put(case, "a", 1)
 
-    def broken(*given: object, **named: object) -> str:
+    def broken(*given: object, **named: object) -> None:
         raise RuntimeError("killed")
 
-    monkeypatch.setattr("wirecover.casefile.store.append_act", broken)
+    monkeypatch.setattr("wirecover.casefile.store.note", broken)
     with pytest.raises(RuntimeError):
         put(case, "a", 2)
     assert stored(case, "findings", "finding_id") == [(1,)]

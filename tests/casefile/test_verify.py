@@ -1,5 +1,6 @@
 """Verify finds what was changed, and says nothing against what was not."""
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -46,6 +47,23 @@ def sql(text: str) -> Callable[[Case], None]:
     return act
 
 
+def log(change: Callable[[list[bytes]], list[bytes]]) -> Callable[[Case], None]:
+    def act(case: Case) -> None:
+        path = case.path / "log" / "custody.jsonl"
+        path.write_bytes(b"".join(line + b"\n" for line in change(path.read_bytes().splitlines())))
+
+    return act
+
+
+def cut_log(case: Case) -> None:
+    """An older state of the log put back, its counter with it."""
+    path = case.path / "log" / "custody.jsonl"
+    first = path.read_bytes().splitlines(keepends=True)[0]
+    path.write_bytes(first)
+    facts = {"seq": 1, "sha256": json.loads(first)["sha256"]}
+    (case.path / "log" / "head.json").write_text(json.dumps(facts), encoding="utf-8")
+
+
 def drop_rows(case: Case) -> None:
     path = exhibit(case) / "flows.parquet"
     table = pq.read_table(path, partitioning=None).slice(0, 0)
@@ -71,12 +89,38 @@ TAMPERING: dict[str, tuple[Callable[[Case], object], str]] = {
     "catalogue row changed": (sql("UPDATE exhibits SET bytes = 1 WHERE name = '2.pcap'"), "by no logged act"),
     "catalogue row dropped": (sql("DELETE FROM exhibits WHERE name = '2.pcap'"), "not in the catalogue"),
     "ids changed": (sql("UPDATE exhibits SET flow_base = 7 WHERE name = '2.pcap'"), "do not follow from its"),
-    "act changed": (sql("UPDATE custody_log SET actor = 'x' WHERE seq = 2"), "act 2 (exhibit) was changed"),
-    "act dropped": (sql("DELETE FROM custody_log WHERE seq = 2"), "act 2 is missing"),
-    "log emptied": (sql("DELETE FROM custody_log"), "the log is empty"),
+    "act changed": (
+        log(lambda lines: [lines[0], lines[1].replace(b'"ingest"', b'"report"'), *lines[2:]]),
+        "act 2",
+    ),
+    "act dropped": (log(lambda lines: [lines[0], *lines[2:]]), "act 2 is missing"),
+    "act repeated": (
+        log(lambda lines: [*lines[:2], *lines[1:]]),
+        "act 3 is missing or out of place (found number 2)",
+    ),
+    "log emptied": (log(lambda lines: []), "the log is empty"),
+    "log cut": (log(lambda lines: lines[:-1]), "head.json knows of act 5, the log ends at 4"),
+    "log and its head cut": (cut_log, "entered by no logged act"),
     "acts swapped": (
-        sql("UPDATE custody_log SET prev_sha256 = '1' WHERE seq = 3"),
-        "act 3 (exhibit) does not",
+        log(lambda lines: [*lines[:2], lines[3], lines[2], *lines[4:]]),
+        "act 3 is missing or out of place",
+    ),
+    "space in an act": (log(lambda lines: [lines[0].replace(b":", b": ", 1), *lines[1:]]), "is no record"),
+    "line that is none": (log(lambda lines: [lines[0], b"[]", *lines[1:]]), "line 2 of the log is no record"),
+    "last act changed": (
+        log(lambda lines: [*lines[:-1], lines[-1].replace(b"done", b"fail")]),
+        "act 5 (ingest) was changed",
+    ),
+    "log missing": (lambda case: (case.path / "log" / "custody.jsonl").unlink(), "No such file"),
+    "counter missing": (lambda case: (case.path / "log" / "head.json").unlink(), "head.json is missing"),
+    "counter no text": (lambda case: overwrite(case.path / "log" / "head.json", b"\xff"), "cannot be read"),
+    "counter ahead": (
+        lambda case: overwrite(case.path / "log" / "head.json", b'{"seq":9,"sha256":"00"}'),
+        "acts are missing",
+    ),
+    "finding planted": (
+        sql("INSERT INTO findings (finding_id, pattern) VALUES (1, 'x')"),
+        "that no logged analysis",
     ),
     "training flag": (
         lambda case: (case.path / "case.toml").write_text("format_version = 1\ntraining = false\n"),
@@ -96,10 +140,10 @@ def test_tampering_is_found(case: Case, act: Callable[[Case], object], says: str
     act(case)
     result = verify(Case.open(case.path))
     assert not result.holds
-    lines = [check.detail for check in result.checks if not check.holds]
+    lines = [check.detail for check in result.checks if check.holds is False]
     assert any(says in line for line in lines), lines
     assert all(len(line.splitlines()) == 1 for line in lines)
-    broken = {check.subject.split(" (")[0] for check in result.checks if not check.holds}
+    broken = {check.subject.split(" (")[0] for check in result.checks if check.holds is False}
     assert "3.pcap" not in broken, "the exhibit that nobody touched holds"
 
 

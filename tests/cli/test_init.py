@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from support import orders
+
 from wirecover.casefile.case import Case
 
 
@@ -23,13 +25,26 @@ def test_both_bases_exclude_each_other(run, tmp_path: Path) -> None:
     assert not (tmp_path / "c").exists()
 
 
-def test_an_authority_is_refused_until_it_can_be_read(run, tmp_path: Path) -> None:
+def test_an_authority_that_lacks_something_is_refused(run, tmp_path: Path) -> None:
     record = tmp_path / "authority.toml"
     record.write_text('reference = "x"\n', encoding="utf-8")
     done = run("init", tmp_path / "c", "--authority", record)
     assert done.code == 4
-    assert len(done.lines) == 1 and "authority.toml: refused" in done.lines[0]
+    assert len(done.lines) == 1 and "authority.toml: format: is missing" in done.lines[0]
     assert not (tmp_path / "c").exists()
+
+
+def test_a_case_under_an_authority(run, tmp_path: Path) -> None:
+    record = tmp_path / "authority.toml"
+    record.write_bytes(orders.order())
+    done = run("init", tmp_path / "c", "--authority", record)
+    assert (done.code, done.out) == (0, "")
+    assert "FR_100 JI 4/2026/117" in done.err
+    case = Case.open(tmp_path / "c")
+    assert not case.training
+    assert (tmp_path / "c" / "authority.toml").read_bytes() == orders.order()
+    file = case.authority()
+    assert file is not None and file.sha256 in done.err
 
 
 def test_what_is_there_is_not_touched(run, tmp_path: Path) -> None:

@@ -24,8 +24,8 @@ from wirecover.queries.library import Query, load
 from wirecover.queries.runner import bound_values
 
 HERE = Path(__file__).parent
-OVER_OTHERS = {"flow_pairs", "flow_sightings"}
-"""Views over other views."""
+OVER_OTHERS = {"flow_pairs", "flow_sightings", "custody_log"}
+"""Views over other views, and the one over the custody log's file."""
 CASES = sorted(path.parent for path in HERE.glob("*/*/expect.csv"))
 SAMPLE = {
     "ADDRESS": "192.0.2.1",

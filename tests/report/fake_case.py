@@ -82,7 +82,7 @@ class FakeCase:
         for statement in schema.table_statements():
             if not statement.startswith("COMMENT"):  # hundreds of them, and no report reads them
                 connection.execute(statement)
-        for table in TABLES:
+        for table in (*TABLES, "custody_log"):
             self._fill(
                 connection, f"evidence.{table}", schema.base_schema(table), self.evidence.get(table, [])
             )
@@ -176,11 +176,12 @@ class FakeCase:
 
     def add_act(self, verb: str, arguments: object) -> None:
         """An act in the custody log, at a time that no report may show."""
-        log = self.own.setdefault("custody_log", [])
+        log = self.evidence.setdefault("custody_log", [])
+        seq = len(log) + 1
         log.append(
-            {"seq": len(log) + 1, "ts": f"2026-03-09 12:{len(log) % 60:02d}:00", "actor": "examiner",
-             "verb": verb, "arguments": json.dumps(arguments), "tool_version": "0.1.0",
-             "prev_sha256": "0" * 64, "sha256": "0" * 64}
+            {"seq": seq, "ts": START + seq * 60 * 10**9, "actor": "examiner", "verb": verb, "phase": "done",
+             "act": seq, "arguments": json.dumps(arguments), "tool_version": "0.1.0", "subjects": [],
+             "clock_back_ns": 0, "signed_by": [], "prev_sha256": "0" * 64, "sha256": "0" * 64}
         )  # fmt: skip
 
 

@@ -8,9 +8,11 @@ from typing import Any
 from scapy.contrib.geneve import GENEVE
 from scapy.contrib.gtp import GTP_U_Header, GTPPDUSessionContainer
 from scapy.contrib.mpls import MPLS
+from scapy.layers.dot11 import Dot11, Dot11QoS, RadioTap
 from scapy.layers.inet import GRE, ICMP, IP, TCP, UDP, IPOption_RR
 from scapy.layers.inet6 import (
     ICMPv6EchoReply,
+    ICMPv6ND_RS,
     IPv6,
     IPv6ExtHdrDestOpt,
     IPv6ExtHdrFragment,
@@ -19,7 +21,7 @@ from scapy.layers.inet6 import (
     PadN,
 )
 from scapy.layers.ipsec import AH
-from scapy.layers.l2 import ARP, Dot1AD, Dot1Q, Ether, Loopback
+from scapy.layers.l2 import ARP, LLC, SNAP, Dot1AD, Dot1AH, Dot1Q, Dot3, Ether, Loopback
 from scapy.layers.ppp import PPP, PPPoE
 from scapy.layers.sctp import SCTP
 from scapy.layers.vxlan import VXLAN
@@ -90,6 +92,151 @@ def _six(**more: Any) -> Packet:
     return IPv6(src=SIX_A, dst=SIX_B, **more)
 
 
+_Made = tuple[str, Packet | bytes, int, dict[str, Any]]
+_SNAP = LLC(dsap=0xAA, ssap=0xAA, ctrl=3) / SNAP(OUI=0, code=0x0800)
+_STATION, _ACCESS, _OTHER = "02:00:00:00:00:0a", "02:00:00:00:00:0b", "02:00:00:00:00:0c"
+
+
+def _wifi(**more: Any) -> Packet:
+    """A data frame on its way up, unless said otherwise."""
+    return Dot11(**({"type": 2, "subtype": 0, "FCfield": 1, "addr1": _ACCESS, "addr2": _STATION, "addr3": _OTHER}
+                    | more))  # fmt: skip
+
+
+def _links(inner4: Packet, inner6: Packet) -> list[_Made]:
+    quality = _wifi(subtype=8) / Dot11QoS()
+    wifi = _V4 | _U | {"layers": 1, "tunnel": None}
+    raw4 = bytes(inner4)
+    aggregate = bytes(_ether(type=len(raw4) + 8)) + bytes(_SNAP) + raw4
+    return [
+        ("802.3 snap", Dot3(src=_STATION, dst=_OTHER) / _SNAP / inner4, 1, _V4 | _U | {"layers": 0}),
+        ("802.3 spanning tree", Dot3(src=_STATION, dst=_OTHER) / LLC(dsap=0x42, ssap=0x42, ctrl=3), 1, {"status": 1}),
+        ("802.11", _wifi() / _SNAP / inner4, 105, wifi),
+        ("802.11 quality", quality / _SNAP / inner4, 105, wifi),
+        ("802.11 four addresses", _wifi(FCfield=3, addr4=_STATION) / _SNAP / inner4, 105, wifi),
+        ("802.11 down", _wifi(FCfield=2) / _SNAP / inner4, 105, wifi),
+        ("802.11 direct", _wifi(FCfield=0) / _SNAP / inner4, 105, wifi),
+        ("802.11 beacon", _wifi(type=0, subtype=8) / Raw(bytes(40)), 105, {"status": 1}),
+        ("802.11 null", _wifi(subtype=4), 105, {"status": 1}),
+        ("802.11 protected", _wifi(FCfield=0x41) / Raw(bytes(range(90))), 105, {"status": 5, "reason": 12}),
+        ("802.11 decrypted", _wifi(FCfield=0x41) / Raw(bytes(8)) / _SNAP / inner4, 105, wifi),
+        ("802.11 aggregate", bytes(_wifi(subtype=8)) + b"\x80\0" + aggregate, 105, wifi),
+        ("radiotap", RadioTap(present="TSFT+Flags", mac_timestamp=5, Flags=0) / quality / _SNAP / inner4, 127, wifi),
+        (
+            "radiotap padding",
+            RadioTap(present="Flags", Flags=0x20) / Raw(bytes(quality) + bytes(2)) / _SNAP / inner4,
+            127,
+            wifi,
+        ),
+        (
+            "radiotap wrong checksum",
+            RadioTap(present="Flags", Flags=0x40) / quality / _SNAP / inner4,
+            127,
+            {"status": 3, "reason": 11},
+        ),
+        ("prism", struct.pack("<II", 0x44, 144) + bytes(136) + bytes(_wifi() / _SNAP / inner4), 119, wifi),
+        ("avs", struct.pack(">II", 0x80211001, 64) + bytes(56) + bytes(_wifi() / _SNAP / inner4), 163, wifi),
+        ("ppi", struct.pack("<BBHI", 0, 0, 8, 105) + bytes(_wifi() / _SNAP / inner4), 192, wifi),
+        ("ppi ethernet", struct.pack("<BBHI", 0, 0, 12, 1) + bytes(4) + bytes(_ether() / inner6), 192, _V6 | _U),
+        ("pktap", struct.pack("<III", 108, 1, 1) + bytes(96) + bytes(_ether() / inner4), 258, _V4 | _U),
+        (
+            "nflog",
+            struct.pack(">BBH", 2, 0, 5) + struct.pack("<HHI", 8, 1, 7) + struct.pack("<HH", 4 + len(raw4), 9) + raw4,
+            239,
+            _V4 | _U,
+        ),
+        (
+            "nflog big",
+            struct.pack(">BBH", 10, 0, 5) + struct.pack(">HH", 7, 10) + b"eth\0" + struct.pack(">HH", 64, 9)
+            + bytes(inner6),
+            239,
+            _V6 | _U,
+        ),
+        ("frame relay", b"\x18\x41\x03\xcc" + raw4, 107, _V4 | _U | {"layers": 1, "tunnel": None}),
+        ("frame relay snap", b"\x18\x41\x03\0\x80\0\0\0\x86\xdd" + bytes(inner6), 107, _V6 | _U),
+        ("frame relay cisco", b"\x18\x41\x08\0" + raw4, 107, _V4 | _U),
+        ("frame relay long", b"\x18\x40\x02\x05\x03\x8e" + bytes(inner6), 107, _V6 | _U),
+        ("frame relay bridged", b"\x18\x41\x03\0\x80\0\x80\xc2\0\x07" + bytes(_ether() / inner4), 107, _V4 | _U),
+        ("atm", b"\xaa\xaa\x03\0\0\0\x08\0" + raw4, 100, _V4 | _U),
+        ("atm bridged", b"\xaa\xaa\x03\0\x80\xc2\0\x07\0\0" + bytes(_ether() / inner4), 100, _V4 | _U),
+        ("sunatm", b"\x02\x01\0\x05\xaa\xaa\x03\0\0\0\x86\xdd" + bytes(inner6), 123, _V6 | _U),
+        ("fddi", b"\x50" + bytes(12) + bytes(_SNAP) + raw4, 10, _V4 | _U),
+        ("firewire", bytes(16) + b"\x08\0" + raw4, 138, _V4 | _U),
+        ("enc", struct.pack("<III", 2, 7, 0) + raw4, 109, _V4 | _U),
+        ("pflog", b"\x3d\x02" + bytes(62) + raw4, 117, _V4 | _U),
+        ("pppd", b"\0\x03\0\x21" + raw4, 166, _V4 | _U),
+        ("ppp direction", b"\x01\xff\x03\0\x57" + bytes(inner6), 204, _V6 | _U),
+        ("cisco direction", b"\x01\x0f\0\x08\0" + raw4, 205, _V4 | _U),
+        ("mpls link", MPLS(label=7, s=1) / inner4, 219, _V4 | _U | {"tunnel": "mpls", "tunnel_id": 7}),
+        ("mpacket", b"\x55" * 7 + b"\xd5" + bytes(_ether() / inner4), 274, _V4 | _U),
+        ("netanalyzer", bytes(4) + bytes(_ether() / inner4), 240, _V4 | _U),
+        ("sll monitor", struct.pack("!HHH8sH", 0, 803, 6, bytes(8), 4)
+         + bytes(RadioTap(present="Flags", Flags=0) / _wifi() / _SNAP / inner4), 113, wifi),
+        ("sll llc", struct.pack("!HHH8sH", 0, 1, 6, bytes(8), 4) + bytes(_SNAP) + raw4, 113, _V4 | _U),
+    ]  # fmt: skip
+
+
+def _tunnels(inner4: Packet, inner6: Packet, outer: Packet) -> list[_Made]:
+    raw4 = bytes(inner4)
+    nsh = struct.pack("!HBBI", 0x0FC6, 2, 1, 0x00012303) + bytes(16)
+
+    def udp(dport: int) -> Packet:
+        return _ether() / outer / UDP(sport=9, dport=dport)
+
+    return [
+        (
+            "pbb",
+            _ether(type=0x88A8) / Dot1Q(vlan=5, type=0x88E7) / Dot1AH(isid=0x1234) / _ether() / Dot1Q(vlan=9) / inner4,
+            1,
+            _V4 | _U | {"tunnel": "pbb", "tunnel_id": 0x1234, "vlan": 5, "layers": 3, "segment": 12 << 24 | 0x1234},
+        ),
+        ("vn-tag", _ether(type=0x8926) / Raw(bytes(4) + b"\x08\0") / inner4, 1, _V4 | _U),
+        ("e-tag", _ether(type=0x893F) / Raw(bytes(6) + b"\x86\xdd") / inner6, 1, _V6 | _U),
+        ("nsh", _ether(type=0x894F) / Raw(nsh + raw4), 1, _V4 | _U | {"tunnel": "nsh", "tunnel_id": 0x123}),
+        ("macsec", _ether(type=0x88E5) / Raw(b"\x2c\0" + bytes(60)), 1, {"status": 5, "reason": 13}),
+        ("macsec in clear", _ether(type=0x88E5) / Raw(b"\x20\0" + bytes(12) + b"\x08\0" + raw4), 1, _V4 | _U),
+        ("gre key", _ether() / outer / GRE(key_present=1, key=77) / inner4, 1,
+         _V4 | _U | {"tunnel": "gre", "tunnel_id": 77}),
+        ("gre routes", _ether() / outer / GRE(routing_present=1) / inner4, 1, {"status": 0, "protocol": 47}),
+        ("gre frame relay", _ether() / outer / GRE(proto=0x6559) / Raw(b"\x18\x41\x03\xcc" + raw4), 1,
+         _V4 | _U | {"layers": 2}),
+        ("gre wccp", _ether() / outer / GRE(proto=0x883E) / Raw(bytes(4) + raw4), 1, _V4 | _U),
+        ("gre arp", _ether() / outer / GRE(proto=0x6558) / _ether() / ARP(psrc=A, pdst=B), 1,
+         {"status": 0, "protocol": 47, "tunnel": None, "layers": 0, "src_lo": 0xAC100001}),
+        ("erspan 2 session", _ether() / outer / GRE(proto=0x88BE, seqnum_present=1)
+         / Raw(b"\x10\x05\xfd\x23" + bytes(4)) / _ether() / inner4, 1, _V4 | _U | {"tunnel_id": 0x123}),
+        ("erspan 3 ip", _ether() / outer / GRE(proto=0x22EB, seqnum_present=1)
+         / Raw(b"\x20\x05\xfd\x23" + bytes(6) + b"\x08\x01" + bytes(8)) / inner4, 1,
+         _V4 | _U | {"tunnel": "erspan", "tunnel_id": 0x123}),
+        ("gpe", udp(4790) / Raw(struct.pack("!BxxBI", 12, 1, 77 << 8)) / inner4, 1,
+         _V4 | _U | {"tunnel": "vxlan-gpe", "tunnel_id": 77}),
+        ("gpe nsh", udp(4790) / Raw(struct.pack("!BxxBI", 12, 4, 77 << 8) + nsh) / inner4, 1, _V4 | _U | {"layers": 2}),
+        ("vxlan arp", udp(4789) / VXLAN(flags=8, vni=7) / _ether() / ARP(psrc=A, pdst=B), 1,
+         {"status": 0, "protocol": 17, "src_port": 9, "tunnel": None, "segment": 0}),
+        ("capwap", udp(5247) / Raw(b"\0\x10\x42\0" + bytes(4)) / _ether() / inner4, 1,
+         _V4 | _U | {"tunnel": "capwap", "tunnel_id": 1}),
+        ("capwap 802.11", udp(5247) / Raw(b"\0\x10\x43\0" + bytes(4)) / _wifi() / _SNAP / inner6, 1,
+         _V6 | _U | {"layers": 2}),
+        ("capwap keep-alive", udp(5247) / Raw(b"\0\x10\x42\x08" + bytes(30)), 1, {"status": 0, "dst_port": 5247}),
+        ("tzsp", udp(37008) / Raw(b"\1\0\0\1\x0a\1\x55\0\1") / _ether() / inner4, 1, _V4 | _U | {"tunnel": "tzsp"}),
+        ("tzsp 802.11", udp(37008) / Raw(b"\1\0\0\x12\1") / _wifi() / _SNAP / inner4, 1, _V4 | _U | {"layers": 2}),
+        ("l2tp", udp(1701) / Raw(struct.pack("!HHHHH", 0x4202, 60, 3, 4, 2) + b"\0\0\xff\x03\0\x21" + raw4), 1,
+         _V4 | _U | {"tunnel": "l2tp", "tunnel_id": 3 << 16 | 4}),
+        ("l2tp signalling", udp(1701) / Raw(struct.pack("!HHHH", 2, 3, 4, 0xC021) + bytes(20)), 1,
+         {"status": 0, "dst_port": 1701}),
+        ("teredo bubble", udp(3544) / IPv6(src=SIX_A, dst=SIX_B, nh=59), 1, {"status": 0, "dst_port": 3544}),
+        ("teredo solicitation", udp(3544) / IPv6(src=SIX_A, dst=SIX_B) / ICMPv6ND_RS(), 1,
+         {"status": 0, "dst_port": 3544}),
+        ("authenticated tunnel", _ether() / IP(src="172.16.0.1", dst="172.16.0.2", proto=51)
+         / AH(nh=4, payloadlen=4, icv=bytes(12), padding=b"") / inner4, 1, _V4 | _U | {"tunnel": "ipip"}),
+        ("fragment of a tunnel", _ether() / IP(src="172.16.0.1", dst="172.16.0.2", flags="MF", id=4)
+         / UDP(sport=2152, dport=2152, len=900) / GTP_U_Header(teid=5) / inner4, 1,
+         _V4 | {"src_port": 1111, "more_fragments": 1, "tunnel": "gtp-u"}),
+        ("fragment too short", _ether() / IP(src=A, dst=B, flags="MF", id=4, proto=6) / Raw(bytes(8)), 1,
+         {"status": 4, "more_fragments": 1}),
+    ]  # fmt: skip
+
+
 @cache
 def _zoo() -> tuple[Specimen, ...]:
     inner4, inner6 = _four() / _udp(), _six() / _udp()
@@ -157,7 +304,7 @@ def _zoo() -> tuple[Specimen, ...]:
         ("raw six", inner6, 101, _V6 | _U),
         ("link ipv4", inner4, 228, _V4 | _U),
         ("link ipv6", inner6, 229, _V6 | _U),
-        ("radiotap", bytes(60), 127, {"status": 2}),
+        ("an unknown link", bytes(60), 147, {"status": 2}),
         (
             "six extensions",
             _ether()
@@ -369,12 +516,16 @@ def _zoo() -> tuple[Specimen, ...]:
         ("short ip total", _ether() / IP(src=A, dst=B, len=19) / _udp(), 1, {"status": 3, "reason": 3}),
         ("offloaded", _ether() / IP(src=A, dst=B, len=0) / _tcp(), 1, _V4 | _T),
         ("short tcp header", _ether() / _four() / TCP(dataofs=4) / Raw(TEXT), 1, {"status": 3, "reason": 6}),
+        *_links(inner4, inner6),
+        *_tunnels(inner4, inner6, outer),
         ("version 5", _ether(type=0x0800) / Raw(b"\x55" + bytes(40)), 1, {"status": 3, "reason": 8}),
     ]
     return tuple(
-        Specimen(name, bytes(data), link, expected, name not in ("offloaded", "arp", "gre unknown"))
+        Specimen(name, bytes(data), link, expected, name not in _UNSIZED)
         for name, data, link, expected in made
     )
 
+
+_UNSIZED = ("offloaded", "arp", "gre unknown")
 
 ZOO = _zoo()

@@ -13,11 +13,22 @@ from support.packet_zoo import ZOO, Specimen
 from support.traffic import START, Frame, batch_of, ethernet, ipv4, ipv6, tcp, udp
 
 from wirecover.capture.files.reader import CaptureReader
-from wirecover.capture.packets.decode import decode_batch, decode_headers
-from wirecover.capture.packets.record import MALFORMED, OK, PACKET, REASONS, TUNNELS
+from wirecover.capture.packets.decode import MAX_TOLD, decode_batch, decode_headers, trace
+from wirecover.capture.packets.record import (
+    BY_IP4,
+    BY_IP6,
+    BY_MAC,
+    BY_NONE,
+    LAYER,
+    MALFORMED,
+    OK,
+    PACKET,
+    REASONS,
+    TUNNELS,
+)
 
 CAPTURES = Path(__file__).parent.parent.parent / "captures"
-ALWAYS = ("status", "reason", "vlan", "tunnel", "tunnel_id")
+ALWAYS = ("status", "reason", "vlan", "tunnel", "tunnel_id", "layers", "segment")
 ADDRESSED = ("ip_version", "protocol", "ip_id", "more_fragments", "payload_bytes")
 FLOWING = ("src_port", "dst_port", "checksum", "tcp_flags", "payload_captured")
 WORDS = {4: "!I", 6: "!QQ"}
@@ -45,12 +56,39 @@ def compare(row: Any, data: bytes, wire: int, link: int, start: int) -> None:
         assert found == [halves(expected.source), halves(expected.target)]
     if expected.status == twin.OK:
         names += FLOWING
+        network, transport = int(row["network"]) - start, int(row["transport"]) - start
+        assert data[network] >> 4 == expected.ip_version
+        assert int(row["ttl"]) == data[network + (8 if expected.ip_version == 4 else 7)]
+        if expected.protocol in (6, 17) and expected.headers[-1] in ("tcp", "udp"):
+            ports = struct.unpack_from("!HH", data, transport)
+            assert ports == (expected.src_port, expected.dst_port) and transport >= network + 20
         if expected.payload_captured:
             assert int(row["payload"]) - start == expected.payload
         if expected.protocol == 6 and expected.headers[-1] == "tcp":
             names += ("seq", "ack")
     assert {name: int(row[name]) for name in names} == {name: getattr(expected, name) for name in names}
+    if expected.status in (twin.OK, twin.FRAGMENT):
+        assert max(-1, int(row["fragment"]) - start) == expected.fragment
     assert int(row["cut"]) == (len(data) < wire)
+
+
+CARRIERS = {("", 0): BY_NONE, ("mac", 6): BY_MAC, ("ip", 4): BY_IP4, ("ip", 16): BY_IP6}
+
+
+def compare_layers(batch: Any, frames: list[Frame], link: int, rows: Any) -> None:
+    """What `trace` tells of each frame is what the twin passed."""
+    counts, stacks = trace(batch, np.array([link], np.int32), np.arange(len(frames)))
+    for row, frame, count, stack in zip(rows, frames, counts.tolist(), stacks, strict=True):
+        assert count == min(int(row["layers"]), MAX_TOLD)
+        if row["status"] == MALFORMED:
+            continue
+        expected = twin.dissect(frame.data, frame.wire, link)
+        for one, layer in zip(stack[:count], expected.stack, strict=False):
+            found = [(int(one[f"{end}_hi"]), int(one[f"{end}_lo"])) for end in ("src", "dst")]
+            assert found == [halves(layer.source), halves(layer.target)]
+            assert one["carrier"] == CARRIERS[layer.sort, len(layer.source)]
+            numbers = tuple(int(one[name]) for name in ("kind", "identifier", "src_port", "dst_port"))
+            assert numbers == (layer.kind, layer.number, layer.src_port, layer.dst_port)
 
 
 def compare_all(frames: list[Frame], link: int) -> Any:
@@ -60,6 +98,7 @@ def compare_all(frames: list[Frame], link: int) -> Any:
         compare(row, frame.data, frame.wire, link, start)
         assert (row["ts"], row["wire_bytes"]) == (frame.ts, frame.wire)
     assert rows["frame"].tolist() == list(range(1, len(frames) + 1))
+    compare_layers(batch, frames, link, rows)
     return rows
 
 
@@ -109,7 +148,47 @@ def test_mutated_frames(cases: list[tuple[Specimen, list[tuple[int, int]], int]]
 
 @settings(max_examples=100, deadline=None)
 @given(
-    st.binary(max_size=120), st.sampled_from([0, 1, 9, 12, 50, 51, 101, 104, 108, 113, 228, 229, 276, 147])
+    st.binary(max_size=120),
+    st.sampled_from(
+        [
+            0,
+            1,
+            9,
+            10,
+            12,
+            50,
+            51,
+            100,
+            101,
+            104,
+            105,
+            107,
+            108,
+            109,
+            113,
+            117,
+            119,
+            123,
+            127,
+            138,
+            147,
+            163,
+            166,
+            192,
+            204,
+            205,
+            206,
+            219,
+            228,
+            229,
+            239,
+            240,
+            241,
+            258,
+            274,
+            276,
+        ]
+    ),
 )
 def test_noise(data: bytes, link: int) -> None:
     compare_all([Frame(data)], link)
@@ -152,6 +231,7 @@ def test_a_row_depends_on_its_frame_alone() -> None:
                     np.array([specimen.link], np.int32),
                     1,
                     rows,
+                    np.zeros(0, LAYER),
                 )
                 found.append(rows[0].tolist())
             differing = {name for name, a, b in zip(PACKET.names or (), *found, strict=True) if a != b}

@@ -40,6 +40,7 @@ EXAMPLES = {
     ),
     "kakaotalk-loco": ("tcp", [up(bytes.fromhex("000100000c00000002000000") + NOISE[:256])]),
     "wechat-mmtls": ("tcp", [up(b"\x16\xf1\x03\x00\x20" + NOISE[:32])]),
+    "line-legacy": ("tcp", [up(b"\x80\x02\x00\x06" + NOISE[:8]), down(b"\x80\x02\x00\x04" + NOISE[:56])]),
     "line-call": ("udp", [up(b"\xb6\x12\x00\x68" + NOISE[:104]), down(b"\xb6\x07\x00\x04" + NOISE[:4])]),
     "discord-discovery": ("udp", [up(DISCOVERY)]),
     "discord-keepalive": ("udp", [up(b"\x13\x37\xca\xfe\x0e\0\0\0")]),
@@ -55,6 +56,14 @@ EXAMPLES = {
     "imo-datagrams": ("udp", [up(NOISE[:200]), down(b"\x00\x09\x03\x21\x9a\x02" + bytes(5))]),
     "mumble-ping": ("udp", [up(bytes(4) + NOISE[:8]), down(b"\x00\x01\x05\x00" + NOISE[:8] + NOISE[:12])]),
     "signal-rtp-data": ("udp", [up(b"\x80\x65\x00\x01" + NOISE[:4] + b"\0\0\0\x0d" + NOISE[:30])]),
+    "facetime-probe": ("udp", [up(b"\0\1\0\2" + NOISE[:12]), down(b"\0\1\0\1" + NOISE[:12])]),
+    "tox-nodes": (
+        "udp", [up(b"\2" + NOISE[:112]), down(b"\4" + NOISE[50:150] + NOISE[:20]), down(b"\2" + NOISE[50:162])],
+    ),
+    "tox-bootstrap": ("udp", [up(b"\xf0" + NOISE[:77]), down(b"\xf0\x3b\x9a\xca\x02tox-bootstrapd")]),
+    "opendht": ("udp", [up(b"\x84\xa1y\xa1q\xa1q\xa4ping\xa1t\xc4\x04\0\0\0\1\xa1v\xa4RNG1")]),
+    "wechat-voip": ("udp", [up(b"\xa1" + NOISE[:74]), down(b"\xa3" + NOISE[:94]), up(b"\xd6" + NOISE[:199])]),
+    "zalo-call": ("udp", [up(b"\1\1\0\0" + NOISE[:30]), down(b"\2\1\0\0" + NOISE[:50])]),
     "whatsapp-warp": ("udp", [up(b"\x90\x78" + NOISE[:10] + b"\xde\xbe\x00\x01" + NOISE[:40])]),
 }  # fmt: skip
 
@@ -105,6 +114,15 @@ def test_cut_payloads_raise_nothing_and_find_nothing_new(name):
         ("udp", [up(bytes(4) + NOISE[:8]), down(b"\x00\x01\x05\x00" + NOISE[1:9] + NOISE[:12])]),
         ("udp", [up(bytes(12)), down(bytes(24))]),
         ("udp", [up(b"\x80\x65\x00\x01" + NOISE[:4] + b"\0\0\0\x0e" + NOISE[:30])]),
+        ("udp", [up(b"\2" + NOISE[:112]), up(b"\4" + NOISE[50:170])]),  # nobody answers
+        ("udp", [up(b"\2" + NOISE[:112]), down(b"\4" + NOISE[50:171])]),  # a byte that belongs to no node
+        ("udp", [up(b"\2" + bytes(112)), down(b"\4" + bytes(120))]),  # no keys
+        ("udp", [up(b"\xf0" + NOISE[:77]), down(b"\xf0" + bytes(20))]),  # no text
+        ("udp", [up(b"\x84\xa1y\xa1q\xa1v\xa4RNG2" + NOISE[:9])]),
+        ("udp", [up(b"\0\1\0\2" + NOISE[:12]), up(b"\0\1\0\1" + NOISE[:12])]),
+        ("udp", [up(b"\xa1" + NOISE[:74]), down(b"\xa1" + NOISE[:74])]),  # one kind only
+        ("udp", [up(b"\1\1\0\0" + NOISE[:30]), up(b"\2\1\0\0" + NOISE[:50])]),
+        ("tcp", [up(b"\x80\x02\x00\x06" + NOISE[:8]), up(b"\x80\x02\x00\x04" + NOISE[:56])]),
         ("udp", [up(bytes(40))] * 8),
         ("udp", [up(b"\xff" * 40)] * 8),
         ("sctp", [up(NOISE)]),

@@ -75,7 +75,6 @@ TCP = [
     ("rtmp", b"\x03" + NOISE[:4] + bytes(4) + NOISE * 5, True, 1935),
     ("bitcoin", b"\xf9\xbe\xb4\xd9version\0\0\0\0\0" + bytes(8), True, 8333),
     ("amqp", b"AMQP\0\0\x09\x01", True, 5672),
-    ("openvpn", b"\0\x0e\x38" + SID + bytes(5), True, 1194),
 ]  # fmt: skip
 UDP = [
     ("sip", b"INVITE sip:bob@example.org SIP/2.0\r\n", True, 5060),
@@ -84,18 +83,6 @@ UDP = [
     ("syslog", b"<34>Oct 11 22:14:15 host su: failed", True, 514),
     ("bittorrent", b"d1:ad2:id20:" + NOISE[:20] + b"e1:q4:ping1:t2:aa1:y1:qe", True, 6881),
     ("bittorrent", bytes.fromhex("00000417271019800000000012345678"), True, 6969),
-    ("wireguard", b"\1\0\0\0" + NOISE[:144], True, 51820),
-    ("wireguard", b"\2\0\0\0" + NOISE[:88], False, 443),
-    ("wireguard", b"\3\0\0\0" + NOISE[:60], False, 443),
-    ("wireguard", b"\4\0\0\0\x5a\x80\xd2\x4e" + bytes(8) + NOISE[:16], True, 443),
-    ("openvpn", b"\x38" + SID + bytes(5), True, 443),
-    ("openvpn", b"\x40" + SID + b"\1\0\0\0\0" + NOISE[20:28] + bytes(4), False, 443),
-    ("openvpn", b"\x38" + SID + NOISE[30:50] + PACKET_ID + bytes(5), True, 443),
-    ("openvpn", b"\x38" + SID + NOISE[30:94] + PACKET_ID + bytes(5), True, 443),
-    ("openvpn", b"\x40" + SID + NOISE[30:50] + PACKET_ID + b"\1\0\0\0\0"
-     + NOISE[20:28] + bytes(4), False, 443),
-    ("openvpn", b"\x38" + SID + PACKET_ID + NOISE[30:67], True, 443),
-    ("openvpn", b"\x50" + SID + NOISE + NOISE[:80], True, 1194),
     ("dhcp", b"\1\1\6\0" + bytes(232) + b"\x63\x82\x53\x63\x35\1\1\xff", True, 67),
     ("dhcpv6", b"\1\x12\x34\x56\0\1\0\4abcd", True, 547),
     ("ntp", b"\x23" + bytes(47), True, 123),
@@ -107,6 +94,7 @@ UDP = [
     ("ike", NOISE[:8] + bytes(8) + b"\x21\x20\x22\x08" + bytes(4) + b"\0\0\0\x1c", True, 500),
     ("ike", bytes(4) + NOISE[:8] + bytes(8) + b"\x21\x20\x22\x08" + bytes(4) + b"\0\0\0\x1c", True, 4500),
     ("radius", b"\x01\x07\0\x1b" + NOISE[:16] + b"\x01\x07alice", True, 1812),
+    ("gtp-c", b"\x32\x01\0\4" + bytes(4) + b"\0\1\0\0", True, 2123),
     ("tftp", b"\0\1boot.img\0octet\0", True, 69),
     ("kerberos", b"\x6a\x09\x30\x07\xa1\x03\x02\x01\x05\xa2\0", True, 88),
     ("ldap", b"\x30\x0c\x02\x01\x01\x60\x07\x02\x01\x03\x04\0\x80\0", True, 389),
@@ -114,8 +102,12 @@ UDP = [
 EXAMPLES = [(*case, "tcp") for case in TCP] + [(*case, "udp") for case in UDP]
 
 
+BY_EXCHANGE = {"esp", "opcua", "openvpn", "wireguard"}
+"""Named by what both sides say (`exchanges`), or by a reader of their own."""
+
+
 def test_every_name_has_an_example_and_one_class():
-    assert {case[0] for case in EXAMPLES} == CLEARTEXT | MAY_TURN_SECRET
+    assert {case[0] for case in EXAMPLES} == (CLEARTEXT | MAY_TURN_SECRET) - BY_EXCHANGE
     assert not CLEARTEXT & MAY_TURN_SECRET
 
 

@@ -1,0 +1,52 @@
+"""Ends of TCP connections that a capture cuts: where their sequence numbers stand, for the seam to the next file.
+
+A connection whose SYN, or whose FIN or RST, is not in the capture may go on in another file of the same interception.
+Sequence numbers tell whether it does, and how many bytes lie between the files. IP identifications tell the same of
+packets, where the sender counts them up: at least `COUNTED_PERCENT` of the steps of at least `COUNTED` packets.
+"""
+
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from wirecover.capture.quality.segments import Segments
+from wirecover.capture.tables import FLOW_ENDS
+
+COUNTED: Final = 10
+COUNTED_PERCENT: Final = 90
+NONE: Final = -1
+"""Stands for a number that is not known."""
+
+
+def edge_columns(
+    slots: NDArray[np.int32], flows: NDArray[Any], both: NDArray[Any], segments: Segments
+) -> list[pa.Array] | None:
+    """Columns of `tables.FLOW_ENDS` by flow_no, of the cut ones among the flows in these slots; None when none is cut.
+
+    `both` are the two halves of each flow.
+    """
+    state = flows[slots]
+    cut = (state["syn"] == 0) | ((state["fin"] != 3) & (state["rst"] == 0))
+    if not np.any(cut):
+        return None
+    state, both, slots = state[cut], both[cut], slots[cut]
+    ends, known = segments.of(slots, state["flow_no"])
+    high = (state["client"] == 1).astype(np.int64)
+    at = np.arange(len(slots))
+    columns = [state["flow_no"].astype(np.int64)]
+    for way in (high, 1 - high):
+        half, end = both[at, way], ends[at, way]
+        seen = half["seq_known"] != 0
+        columns += [np.where(seen, half[name].astype(np.int64), NONE) for name in ("first_seq", "next_seq")]
+        ids = end["ids"].astype(np.int64)
+        counts = (
+            known & (ids >= COUNTED) & (end["steps"].astype(np.int64) * 100 >= (ids - 1) * COUNTED_PERCENT)
+        )
+        columns += [np.where(counts, end[name].astype(np.int64), NONE) for name in ("first_id", "last_id")]
+    order = np.argsort(columns[0], kind="stable")
+    return [
+        pa.array(column[order], field.type, mask=column[order] == NONE)
+        for column, field in zip(columns, FLOW_ENDS, strict=True)
+    ]

@@ -1,0 +1,43 @@
+"""wirecover seal: the whole case as one sealed file."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from wirecover.cli.options import case_argument
+from wirecover.cli.signing import clock_free_reason, load_signer, signing_options, to_option
+from wirecover.cli.streams import count, plain, show, size, tell
+
+
+@click.command()
+@case_argument
+@to_option
+@click.option("--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help="File to write.")
+@signing_options
+@clock_free_reason
+def seal(
+    case: Path, recipients: Sequence[Path], out: Path, key: Path, passphrase_fd: int | None, reason: str
+) -> None:
+    """Seal the whole of CASE into one file for its recipients, with a signed manifest.
+
+    The file is an age file holding a tar archive. Its SHA-256 goes to standard output.
+    """
+    from wirecover.casefile.bundle_keys import read_recipients
+    from wirecover.casefile.case import Case
+    from wirecover.casefile.seal import seal as run
+
+    to = read_recipients(recipients)
+    result = run(Case.open(case, reason=reason or None), out, to, load_signer(key, passphrase_fd))
+    show(result.sealed.sha256)
+    members = result.sealed.manifest.members
+    if result.cleared:
+        tell(f"{plain(out)}: an unfinished file of an earlier run was removed.")
+    if result.left_out:
+        tell(f"Left out: {count(result.left_out, 'hidden or unfinished file')}.")
+    kind = "post-quantum " if to.post_quantum else ""
+    tell(
+        f"Sealed {count(len(members), 'file')} into {plain(out)} ({size(result.sealed.bytes)}) for "
+        f"{count(len(to.keys), kind + 'recipient')}; receipt: {plain(result.receipt.name)}."
+    )
+    tell(f"Signed by key {result.sealed.signer}.")
