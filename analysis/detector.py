@@ -45,6 +45,8 @@ class Finding:
     details: dict[str, Any] = field(default_factory=dict)
     frames: tuple[FrameRef, ...] = ()
     capture_ids: tuple[int, ...] = ()
+    key: str | None = None
+    """Enters the id where two findings of a run may be alike in all else."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,8 @@ def finding_id(finding: Finding) -> int:
     """63 bits of the SHA-256 of what the finding is about; statement, score and details do not enter it."""
     about = [finding.pattern, finding.kind, finding.subject, finding.object, finding.app, finding.first_ns,
              finding.parameters]  # fmt: skip
+    if finding.key is not None:
+        about.append(finding.key)
     return int.from_bytes(hashlib.sha256(canonical_json(about).encode("ascii")).digest()[:8]) >> 1
 
 

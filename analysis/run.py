@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from wirecover.analysis.activity_rhythm import ActivityRhythm
 from wirecover.analysis.app_sessions import AppSessions
+from wirecover.analysis.calls import Calls
 from wirecover.analysis.co_timing import CoTiming
 from wirecover.analysis.detector import Detector, Result
 from wirecover.analysis.errors import AnalysisError
@@ -18,11 +19,13 @@ from wirecover.casefile.store import replace_analysis
 
 DETECTORS: Final[dict[str, Detector]] = {
     detector.name: detector
-    for detector in (AppSessions(), MessageEvents(), ActivityRhythm(), CoTiming())
+    for detector in (AppSessions(), MessageEvents(), Calls(), ActivityRhythm(), CoTiming())
 }  # fmt: skip
 """All detectors by name, in the order in which they run."""
 
-BUILDS_ON: Final = {"activity_rhythm": "message_events", "co_timing": "message_events"}
+BUILDS_ON: Final = {
+    "activity_rhythm": "message_events", "calls": "message_events", "co_timing": "message_events",
+}  # fmt: skip
 """Detectors whose findings speak of events: these are written too, so that a reader can look them up."""
 
 

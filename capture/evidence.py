@@ -31,6 +31,9 @@ _DELTA: Final = ("flow_no", "frame", "ts")
 class EvidenceWriter:
     """Writes the tables of one exhibit into a folder. Use as a context manager; `close` seals every file."""
 
+    own_words_only = False
+    """What a message merely repeats of others (the known answers of a question in mDNS) is not wanted."""
+
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.rows: dict[str, int] = dict.fromkeys(TABLES, 0)

@@ -55,7 +55,7 @@ class ScopedEvidence(EvidenceWriter):
         self._scope = scope
         self._left_out = left_out
         self._forbidden = Forbidden.of(scope)
-        self._closed = scope.targets is not None
+        self._closed = self.own_words_only = scope.targets is not None
         self._networks = [
             ip_network(one.value, strict=False) for one in scope.targets or () if one.kind == "network"
         ]

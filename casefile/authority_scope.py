@@ -11,12 +11,12 @@ from wirecover.capture.scope import Kind, Layer, Scope, Selector, Span
 from wirecover.capture.tables import TABLES
 from wirecover.casefile.authority import CATEGORIES, Authority, Period
 
-ALWAYS: Final = frozenset({"captures", "interfaces", "damage", "out_of_scope", "quality", "indicators"})
+ALWAYS: Final = frozenset({"captures", "interfaces", "damage", "out_of_scope", "quality", "authenticity"})
 """Facts of the recording, not of those who speak in it."""
 OPENS: Final[dict[str, frozenset[str]]] = {
     "traffic": frozenset({
         "flows", "packets", "media_streams", "tls_handshakes", "quic_handshakes", "ssh_handshakes", "stun_messages",
-        "tunnels", "recognitions", "messenger_frames",
+        "tunnels", "recognitions", "messenger_frames", "flow_ends",
     }),
     "server-names": frozenset({
         "dns_messages", "dns_answers", "names", "certificates", "tls_handshakes.sni", "tls_handshakes.sni_kind",
@@ -71,7 +71,8 @@ def scope_of(authority: Authority, key: bytes) -> Scope:
         excluded_names=tuple(one.value for one in authority.exclusions if one.type == "name"),
         others="pseudonymise" if pseudonyms else "drop",
         key=key if pseudonyms else b"",
-        withheld=withheld(authority.categories),
+        # sequence numbers would tell whose flow a pseudonymised one is
+        withheld=withheld(authority.categories) | ({"flow_ends"} if pseudonyms else set()),
     )
 
 

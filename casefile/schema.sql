@@ -610,6 +610,295 @@ COMMENT ON COLUMN flow_pairs.yields IS 'True: packets of this flow from from_ts 
 COMMENT ON COLUMN flow_pairs.from_ts IS 'First packet of the other flow less the tolerance, UTC';
 COMMENT ON COLUMN flow_pairs.to_ts IS 'Last packet of the other flow and the tolerance, UTC';
 
+-- A rotated series: exhibits that one recorder wrote one after the other. Two exhibits follow each other when
+--   1. an analyst declared it (declared_series); or
+--   2. their interfaces are alike (number, name, link type, snaplen, clock step) and the later one begins where the
+--      earlier one ends: not more than 2 s before, and less than half of the shorter one (else they are two records of
+--      the same time); not later than twice the longest silence in either, at least 1 minute and at most 15.
+-- Of several that would fit, one whose name differs only in digits is preferred, then the nearest in time; each must be
+-- the other's first choice. Names never decide the order: time does. Ids and order depend on the exhibits alone.
+CREATE OR REPLACE VIEW series AS
+WITH RECURSIVE recorders AS (
+    SELECT capture_id, string_agg(concat_ws('|', interface_id, coalesce(name, ''), link_type, coalesce(snaplen, -1),
+                                            ts_resolution_ns), ';' ORDER BY interface_id) AS recorder
+    FROM interfaces GROUP BY capture_id
+),
+silences AS (
+    SELECT capture_id, max("value") AS silence_ns FROM quality WHERE metric = 'silence' GROUP BY capture_id
+),
+spans AS (
+    SELECT c.capture_id, c.name, r.recorder, regexp_replace(c.name, '[0-9]+', '#', 'g') AS stem,
+           epoch_ns(c.first_ts)::HUGEINT AS first_ns, epoch_ns(c.last_ts)::HUGEINT AS last_ns,
+           least(900000000000, greatest(60000000000, 2 * coalesce(s.silence_ns, 0)))::HUGEINT AS reach_ns,
+           d.series AS declared
+    FROM captures c JOIN recorders r USING (capture_id) LEFT JOIN silences s USING (capture_id)
+    LEFT JOIN declared_series d ON d.capture_id = c.capture_id
+    WHERE c.first_ts IS NOT NULL AND c.last_ts IS NOT NULL
+),
+near AS (
+    SELECT a.capture_id, b.capture_id AS next_id, b.first_ns - a.last_ns AS gap_ns, a.stem = b.stem AS alike,
+           abs(b.first_ns - a.last_ns) AS off_ns
+    FROM spans a JOIN spans b ON b.recorder = a.recorder AND b.capture_id <> a.capture_id
+    WHERE a.declared IS NULL AND b.declared IS NULL AND (b.first_ns, b.last_ns) > (a.first_ns, a.last_ns)
+      AND b.first_ns - a.last_ns <= greatest(a.reach_ns, b.reach_ns)
+      AND a.last_ns - b.first_ns < greatest(1, least(2000000000, least(a.last_ns - a.first_ns, b.last_ns - b.first_ns) // 2))
+),
+chosen AS (
+    SELECT *, row_number() OVER (PARTITION BY capture_id ORDER BY alike DESC, off_ns, next_id) AS forth,
+           row_number() OVER (PARTITION BY next_id ORDER BY alike DESC, off_ns, capture_id) AS back
+    FROM near
+),
+links AS (
+    SELECT next_id AS capture_id, capture_id AS before_id, gap_ns,
+           CASE WHEN alike THEN 'interfaces alike, times adjoin, names differ in digits only'
+                ELSE 'interfaces alike, times adjoin' END AS reason
+    FROM chosen WHERE forth = 1 AND back = 1
+    UNION ALL
+    SELECT capture_id, lag(capture_id) OVER declared, first_ns - lag(last_ns) OVER declared, 'declared: ' || declared
+    FROM spans WHERE declared IS NOT NULL
+    WINDOW declared AS (PARTITION BY declared ORDER BY first_ns, last_ns, capture_id)
+),
+placed AS (
+    SELECT s.capture_id, s.name, s.first_ns, s.last_ns, l.before_id, CASE WHEN l.before_id IS NOT NULL THEN l.gap_ns END
+           AS gap_ns, l.reason
+    FROM spans s LEFT JOIN links l USING (capture_id)
+),
+-- each exhibit steps back to the first of its series, twice as far in every round: 2^16 parts at most
+walk AS (
+    SELECT capture_id, coalesce(before_id, capture_id) AS head, CASE WHEN before_id IS NULL THEN 0 ELSE 1 END AS steps,
+           0 AS round
+    FROM placed
+    UNION ALL
+    SELECT a.capture_id, b.head, a.steps + b.steps, a.round + 1
+    FROM walk a JOIN walk b ON b.capture_id = a.head WHERE a.round < 16
+),
+numbered AS (
+    SELECT w.head AS series_id, w.steps + 1 AS part, count(*) OVER (PARTITION BY w.head) AS parts, p.*
+    FROM placed p JOIN walk w ON w.capture_id = p.capture_id AND w.round = 16
+)
+SELECT series_id, part::BIGINT AS part, parts, capture_id, name, make_timestamp_ns(first_ns::BIGINT) AS first_ts,
+       make_timestamp_ns(last_ns::BIGINT) AS last_ts, before_id AS previous_capture_id,
+       greatest(-9223372036854775807, least(9223372036854775807, gap_ns))::BIGINT AS gap_ns,
+       coalesce(reason, max(reason) OVER (PARTITION BY series_id)) AS reason
+FROM numbered WHERE parts > 1;
+COMMENT ON VIEW series IS 'One exhibit as a part of a rotated series: files that one recorder wrote one after the other';
+COMMENT ON COLUMN series.series_id IS 'Series: capture_id of its first exhibit';
+COMMENT ON COLUMN series.part IS 'Place in the series by time, from 1';
+COMMENT ON COLUMN series.parts IS 'Exhibits of the series';
+COMMENT ON COLUMN series.capture_id IS 'Exhibit';
+COMMENT ON COLUMN series.name IS 'File name under which the exhibit was first ingested; it decides nothing about the order';
+COMMENT ON COLUMN series.first_ts IS 'Earliest time stamp of a frame, UTC';
+COMMENT ON COLUMN series.last_ts IS 'Latest time stamp of a frame, UTC';
+COMMENT ON COLUMN series.previous_capture_id IS 'The part before; NULL for the first';
+COMMENT ON COLUMN series.gap_ns IS 'Nanoseconds from the end of the part before: above 0 nothing is recorded between, below 0 they overlap';
+COMMENT ON COLUMN series.reason IS 'Why it is held to follow the part before';
+
+-- Flows that go on from one exhibit of a series in a later one. Each part stays tied to its exhibit. The rules are those
+-- by which a flow ends inside an exhibit (capture/flows/table.py), with the numbers of TCP added where both parts have
+-- them: sequence numbers further apart than 64 MiB are of another connection.
+CREATE OR REPLACE VIEW flow_parts AS
+WITH inside AS (
+    SELECT s.series_id, s.part, f.flow_id, f.capture_id, f.transport, f.community_id, f.client_ip, f.client_port,
+           f.client_by, epoch_ns(f.first_ts)::HUGEINT AS first_ns, epoch_ns(f.last_ts)::HUGEINT AS last_ns,
+           coalesce(f.payload_up, 0) + coalesce(f.payload_down, 0) AS payload,
+           coalesce(f.syn_seen, false) AS opens, coalesce(f.fin_seen, false) OR coalesce(f.rst_seen, false) AS closed,
+           f.app, f.app_confidence, f.service
+    FROM flows f JOIN series s ON s.capture_id = f.capture_id
+    WHERE f.community_id IS NOT NULL AND f.first_ts IS NOT NULL AND f.last_ts IS NOT NULL
+),
+again AS (
+    SELECT series_id, transport, community_id FROM inside
+    GROUP BY series_id, transport, community_id HAVING min(part) <> max(part)
+),
+lined AS (
+    SELECT i.*, lag(flow_id) OVER line AS before_id, lag(part) OVER line AS before_part,
+           lag(last_ns) OVER line AS before_ns, lag(payload) OVER line AS before_payload,
+           lag(closed) OVER line AS before_closed, lag(client_ip) OVER line AS before_ip,
+           lag(client_port) OVER line AS before_port
+    FROM inside i SEMI JOIN again a ON a.series_id = i.series_id AND a.transport = i.transport
+                                   AND a.community_id = i.community_id
+    WINDOW line AS (PARTITION BY series_id, transport, community_id ORDER BY part, first_ns, flow_id)
+),
+seams AS (
+    SELECT l.*, coalesce(l.client_ip = l.before_ip AND l.client_port = l.before_port, true) AS same_way,
+           CASE WHEN same_way THEN e.up_first_seq - b.up_next_seq ELSE e.up_first_seq - b.down_next_seq END AS up_step,
+           CASE WHEN same_way THEN e.down_first_seq - b.down_next_seq ELSE e.down_first_seq - b.up_next_seq END AS down_step,
+           CASE WHEN same_way THEN e.up_first_id - b.up_last_id ELSE e.up_first_id - b.down_last_id END AS up_id_step,
+           CASE WHEN same_way THEN e.down_first_id - b.down_last_id ELSE e.down_first_id - b.up_last_id END AS down_id_step
+    FROM lined l LEFT JOIN flow_ends e ON e.flow_id = l.flow_id LEFT JOIN flow_ends b ON b.flow_id = l.before_id
+),
+steps AS (
+    SELECT * REPLACE ((up_step + 6442450944) % 4294967296 - 2147483648 AS up_step,
+                      (down_step + 6442450944) % 4294967296 - 2147483648 AS down_step,
+                      (up_id_step + 131071) % 65536 AS up_id_step, (down_id_step + 131071) % 65536 AS down_id_step)
+    FROM seams
+),
+judged AS (
+    SELECT *, coalesce(
+               before_part < part AND first_ns - before_ns BETWEEN -2000000000 AND
+                   CASE WHEN transport <> 'tcp' THEN 900000000000 WHEN before_closed THEN 120000000000
+                        ELSE 7200000000000 END
+               AND (transport <> 'tcp' OR NOT opens OR (before_payload = 0 AND NOT before_closed))
+               AND abs(coalesce(up_step, 0)) <= 67108864 AND abs(coalesce(down_step, 0)) <= 67108864, false) AS goes_on
+    FROM steps
+),
+counted AS (
+    SELECT *, sum(CASE WHEN goes_on THEN 0 ELSE 1 END)
+                  OVER (PARTITION BY series_id, transport, community_id ORDER BY part, first_ns, flow_id) AS turn
+    FROM judged
+),
+grouped AS (
+    SELECT *, count(*) OVER conversation AS parts,
+           row_number() OVER (conversation ORDER BY part, first_ns, flow_id) AS place,
+           first_value(flow_id) OVER (conversation ORDER BY part, first_ns, flow_id) AS connection_id,
+           -- who is the client says the part that knows it best: SYN, ClientHello, port, first packet
+           first_value({'ip': client_ip, 'port': client_port}) OVER (conversation ORDER BY
+               CASE client_by WHEN 'syn' THEN 0 WHEN 'hello' THEN 1 WHEN 'port' THEN 2 ELSE 3 END, part, first_ns,
+               flow_id) AS client,
+           first_value(CASE WHEN app IS NOT NULL THEN {'flow_id': flow_id, 'app': app, 'confidence': app_confidence} END)
+               OVER (conversation ORDER BY app IS NULL, coalesce(app_confidence, 0) DESC, part, flow_id) AS label,
+           first_value(service IGNORE NULLS) OVER (conversation ORDER BY part, first_ns, flow_id
+               ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) AS known_service
+    FROM counted WINDOW conversation AS (PARTITION BY series_id, transport, community_id, turn)
+)
+SELECT connection_id, place AS part, parts, series_id, flow_id, capture_id,
+       coalesce(client_ip <> client.ip OR client_port <> client.port, false) AS turned,
+       CASE WHEN goes_on THEN greatest(-9223372036854775807, least(9223372036854775807, first_ns - before_ns))::BIGINT END
+           AS gap_ns,
+       CASE WHEN goes_on AND (up_step IS NOT NULL OR down_step IS NOT NULL)
+            THEN (greatest(coalesce(up_step, 0), 0) + greatest(coalesce(down_step, 0), 0))::BIGINT END AS bytes_between,
+       CASE WHEN goes_on THEN coalesce(up_step, 0) < 0 OR coalesce(down_step, 0) < 0 END AS repeats,
+       CASE WHEN goes_on THEN (CASE WHEN up_id_step < 32768 THEN up_id_step END) END::BIGINT AS up_packets_between,
+       CASE WHEN goes_on THEN (CASE WHEN down_id_step < 32768 THEN down_id_step END) END::BIGINT AS down_packets_between,
+       label.app AS app, label.confidence AS app_confidence, label.flow_id AS app_flow_id, known_service AS service
+FROM grouped WHERE parts > 1;
+COMMENT ON VIEW flow_parts IS 'One flow as a part of a connection that goes on over several exhibits of a series';
+COMMENT ON COLUMN flow_parts.connection_id IS 'The connection: flow_id of its first part';
+COMMENT ON COLUMN flow_parts.part IS 'Place among the parts by time, from 1';
+COMMENT ON COLUMN flow_parts.parts IS 'Parts of the connection';
+COMMENT ON COLUMN flow_parts.series_id IS 'Series';
+COMMENT ON COLUMN flow_parts.flow_id IS 'Flow';
+COMMENT ON COLUMN flow_parts.capture_id IS 'Exhibit of the flow';
+COMMENT ON COLUMN flow_parts.turned IS 'True: this exhibit alone took the other side for the client than the part that knows best';
+COMMENT ON COLUMN flow_parts.gap_ns IS 'Nanoseconds since the last packet of the part before; NULL for the first part';
+COMMENT ON COLUMN flow_parts.bytes_between IS 'TCP bytes between the parts by their sequence numbers, in neither exhibit; NULL when not known';
+COMMENT ON COLUMN flow_parts.repeats IS 'True: the part begins with bytes that the one before holds too (sent again, or files overlap)';
+COMMENT ON COLUMN flow_parts.up_packets_between IS 'Packets of the client between the parts by the IP identifications it counts up; NULL when it does not';
+COMMENT ON COLUMN flow_parts.down_packets_between IS 'The same of the server';
+COMMENT ON COLUMN flow_parts.app IS 'Application: the surest label that any part has';
+COMMENT ON COLUMN flow_parts.app_confidence IS 'Confidence of that label, integer percent';
+COMMENT ON COLUMN flow_parts.app_flow_id IS 'The part that has the label, with its reasons in app_evidence';
+COMMENT ON COLUMN flow_parts.service IS 'Protocol, as the first part shows it that does';
+
+CREATE OR REPLACE VIEW joined_flows AS
+WITH turned AS (
+    SELECT p.connection_id, p.series_id, p.part, p.parts, p.gap_ns, p.bytes_between, p.app, p.app_confidence,
+           p.app_flow_id, p.service AS known_service, p.turned, f.* EXCLUDE (service, app, app_confidence),
+           CASE WHEN p.turned THEN f.packets_down ELSE f.packets_up END AS sent,
+           CASE WHEN p.turned THEN f.packets_up ELSE f.packets_down END AS received,
+           CASE WHEN p.turned THEN f.bytes_down ELSE f.bytes_up END AS bytes_sent,
+           CASE WHEN p.turned THEN f.bytes_up ELSE f.bytes_down END AS bytes_received,
+           CASE WHEN p.turned THEN f.payload_down ELSE f.payload_up END AS payload_sent,
+           CASE WHEN p.turned THEN f.payload_up ELSE f.payload_down END AS payload_received
+    FROM flow_parts p JOIN flows f ON f.flow_id = p.flow_id
+),
+hellos AS (
+    SELECT p.connection_id, arg_min({'flow_id': p.flow_id, 'sni': t.sni, 'version': t.version},
+                                    (t.sni IS NULL, t.version IS NULL, p.part, coalesce(t.client_frame, t.server_frame)))
+                                AS hello
+    FROM flow_parts p JOIN tls_handshakes t ON t.flow_id = p.flow_id GROUP BY p.connection_id
+)
+SELECT t.connection_id, any_value(t.series_id) AS series_id, any_value(t.parts) AS parts,
+       list(t.flow_id ORDER BY t.part) AS flow_ids, list(t.capture_id ORDER BY t.part) AS capture_ids,
+       any_value(t.transport) AS transport, arg_min(t.client_ip, (t.turned, t.part)) AS client_ip,
+       arg_min(t.client_port, (t.turned, t.part)) AS client_port, arg_min(t.server_ip, (t.turned, t.part)) AS server_ip,
+       arg_min(t.server_port, (t.turned, t.part)) AS server_port, min(t.first_ts) AS first_ts, max(t.last_ts) AS last_ts,
+       sum(t.sent)::BIGINT AS packets_up, sum(t.received)::BIGINT AS packets_down,
+       sum(t.bytes_sent)::BIGINT AS bytes_up, sum(t.bytes_received)::BIGINT AS bytes_down,
+       sum(t.payload_sent)::BIGINT AS payload_up, sum(t.payload_received)::BIGINT AS payload_down,
+       bool_or(t.syn_seen) AS syn_seen, bool_or(t.fin_seen) AS fin_seen, bool_or(t.rst_seen) AS rst_seen,
+       arg_min(t.rtt_us, t.part) FILTER (t.rtt_us IS NOT NULL) AS rtt_us, sum(t.retransmits)::BIGINT AS retransmits,
+       sum(t.missing_bytes)::BIGINT AS missing_bytes, sum(t.bytes_between)::BIGINT AS bytes_between,
+       max(t.gap_ns) AS longest_gap_ns, any_value(t.community_id) AS community_id, any_value(t.known_service) AS service,
+       any_value(h.hello.sni) AS sni, any_value(h.hello.version) AS tls_version,
+       any_value(h.hello.flow_id) AS handshake_flow_id, any_value(t.app) AS app,
+       any_value(t.app_confidence) AS app_confidence, any_value(t.app_flow_id) AS app_flow_id,
+       'label of flow ' || any_value(t.app_flow_id) || ' in ' || any_value(c.name) AS app_reason
+FROM turned t LEFT JOIN hellos h ON h.connection_id = t.connection_id
+LEFT JOIN flows a ON a.flow_id = t.app_flow_id LEFT JOIN captures c ON c.capture_id = a.capture_id
+GROUP BY t.connection_id;
+COMMENT ON VIEW joined_flows IS 'One connection that goes on over several exhibits of a series, its parts added up';
+COMMENT ON COLUMN joined_flows.connection_id IS 'The connection: flow_id of its first part';
+COMMENT ON COLUMN joined_flows.series_id IS 'Series';
+COMMENT ON COLUMN joined_flows.parts IS 'Parts of the connection';
+COMMENT ON COLUMN joined_flows.flow_ids IS 'Its parts, by time';
+COMMENT ON COLUMN joined_flows.capture_ids IS 'Exhibits of the parts, in the same order';
+COMMENT ON COLUMN joined_flows.transport IS 'tcp, udp, sctp, icmp, ...';
+COMMENT ON COLUMN joined_flows.client_ip IS 'Address of the client, by the part that knows best who it is';
+COMMENT ON COLUMN joined_flows.client_port IS 'Port of the client';
+COMMENT ON COLUMN joined_flows.server_ip IS 'Address of the server';
+COMMENT ON COLUMN joined_flows.server_port IS 'Port of the server';
+COMMENT ON COLUMN joined_flows.first_ts IS 'Earliest packet of all parts, UTC';
+COMMENT ON COLUMN joined_flows.last_ts IS 'Latest packet of all parts, UTC';
+COMMENT ON COLUMN joined_flows.packets_up IS 'Packets from client to server';
+COMMENT ON COLUMN joined_flows.packets_down IS 'Packets from server to client';
+COMMENT ON COLUMN joined_flows.bytes_up IS 'Bytes on the wire from client to server, headers included';
+COMMENT ON COLUMN joined_flows.bytes_down IS 'Bytes on the wire from server to client, headers included';
+COMMENT ON COLUMN joined_flows.payload_up IS 'Transport payload bytes from client to server';
+COMMENT ON COLUMN joined_flows.payload_down IS 'Transport payload bytes from server to client';
+COMMENT ON COLUMN joined_flows.syn_seen IS 'True when any part shows a TCP SYN';
+COMMENT ON COLUMN joined_flows.fin_seen IS 'True when any part shows a TCP FIN';
+COMMENT ON COLUMN joined_flows.rst_seen IS 'True when any part shows a TCP RST';
+COMMENT ON COLUMN joined_flows.rtt_us IS 'Round-trip time of the TCP handshake in microseconds, where it lies in one part';
+COMMENT ON COLUMN joined_flows.retransmits IS 'TCP segments that repeat bytes sent before in the same part';
+COMMENT ON COLUMN joined_flows.missing_bytes IS 'TCP bytes that were sent but are not in the part, over all parts';
+COMMENT ON COLUMN joined_flows.bytes_between IS 'TCP bytes that lie between the parts, in no exhibit';
+COMMENT ON COLUMN joined_flows.longest_gap_ns IS 'Longest silence between two parts, in nanoseconds';
+COMMENT ON COLUMN joined_flows.community_id IS 'Community ID v1 of the five-tuple';
+COMMENT ON COLUMN joined_flows.service IS 'Protocol, as the first part shows it that does';
+COMMENT ON COLUMN joined_flows.sni IS 'Server name that the client asked for, from the part that holds the handshake';
+COMMENT ON COLUMN joined_flows.tls_version IS 'Version that was negotiated, from the same part';
+COMMENT ON COLUMN joined_flows.handshake_flow_id IS 'The part that holds the handshake; NULL when none does';
+COMMENT ON COLUMN joined_flows.app IS 'Application: the surest label that any part has';
+COMMENT ON COLUMN joined_flows.app_confidence IS 'Confidence of that label, integer percent';
+COMMENT ON COLUMN joined_flows.app_flow_id IS 'The part that has the label';
+COMMENT ON COLUMN joined_flows.app_reason IS 'The label''s source in words: which part, in which exhibit';
+
+-- Names that a client learnt by DNS in one exhibit of a series and used in a later one: a flow to the address that the
+-- answer gave. It is a reason of its own and weaker than a name in the flow: addresses serve many names, and answers
+-- age. An application stands there when a rule named it by the same name elsewhere in the case.
+CREATE OR REPLACE VIEW names_over_series AS
+WITH told AS (
+    SELECT s.series_id, s.part, q.client_ip, a.data AS ip, a.query_name AS name,
+           arg_min({'flow_id': a.flow_id, 'capture_id': a.capture_id, 'frame': a.frame, 'ts': a.ts}, (a.ts, a.frame)) AS seen
+    FROM dns_answers a JOIN series s ON s.capture_id = a.capture_id JOIN flows q ON q.flow_id = a.flow_id
+    WHERE a.type IN ('A', 'AAAA') AND a.query_name IS NOT NULL
+    GROUP BY s.series_id, s.part, q.client_ip, a.data, a.query_name
+),
+named AS (
+    SELECT lower("value") AS name, arg_max({'app': app, 'rule_id': rule_id, 'confidence': confidence},
+                                         (confidence, app, rule_id)) AS rule
+    FROM app_evidence WHERE kind = 'dns' GROUP BY lower("value")
+)
+SELECT f.flow_id, f.capture_id, t.name, t.seen.flow_id AS learnt_flow_id, t.seen.capture_id AS learnt_capture_id,
+       t.seen.frame AS learnt_frame, t.seen.ts AS learnt_ts, n.rule.app AS app, n.rule.rule_id AS rule_id,
+       n.rule.confidence AS confidence
+FROM flows f JOIN series s ON s.capture_id = f.capture_id
+JOIN told t ON t.series_id = s.series_id AND t.client_ip = f.client_ip AND t.ip = f.server_ip AND t.part < s.part
+LEFT JOIN named n ON n.name = lower(t.name)
+WHERE f.service IS DISTINCT FROM 'dns';
+COMMENT ON VIEW names_over_series IS 'One name that a client learnt in an earlier exhibit of the series for the server of this flow';
+COMMENT ON COLUMN names_over_series.flow_id IS 'Flow to the address';
+COMMENT ON COLUMN names_over_series.capture_id IS 'Exhibit of the flow';
+COMMENT ON COLUMN names_over_series.name IS 'Name the client had asked for';
+COMMENT ON COLUMN names_over_series.learnt_flow_id IS 'Flow of the first answer in that earlier exhibit';
+COMMENT ON COLUMN names_over_series.learnt_capture_id IS 'Exhibit of the answer';
+COMMENT ON COLUMN names_over_series.learnt_frame IS 'Frame of the answer';
+COMMENT ON COLUMN names_over_series.learnt_ts IS 'Time stamp of the answer, UTC';
+COMMENT ON COLUMN names_over_series.app IS 'Application that a rule names by this name elsewhere in the case; NULL when none does';
+COMMENT ON COLUMN names_over_series.rule_id IS 'That rule';
+COMMENT ON COLUMN names_over_series.confidence IS 'Confidence of the rule in the name, integer percent';
+
 CREATE OR REPLACE VIEW flow_sightings AS
 WITH others AS (
     SELECT p.flow_id, any_value(p.counted) AS counted, count(DISTINCT p.other_capture_id) + 1 AS exhibits,
@@ -629,14 +918,26 @@ told AS (
            o.label.app IS NOT NULL
            AND (f.app IS NULL OR coalesce(o.label.confidence, 0) > coalesce(f.app_confidence, 0)) AS lent
     FROM flows f LEFT JOIN others o ON o.flow_id = f.flow_id
+),
+-- a connection over several files of a series: the surest label of a part goes to the others, unless a part alone would
+-- take the other side for the client
+joined AS (
+    SELECT t.*, coalesce(p.connection_id, t.flow_id) AS connection_id, coalesce(p.part > 1, false) AS continues,
+           p.service AS part_service, p.app AS part_app, p.app_confidence AS part_confidence,
+           NOT p.turned AND p.app IS NOT NULL AND p.app_flow_id <> t.flow_id
+           AND coalesce(p.app_confidence, 0) > coalesce(CASE WHEN t.lent THEN t.other_confidence ELSE t.app_confidence END, -1)
+               AS carried
+    FROM told t LEFT JOIN flow_parts p ON p.flow_id = t.flow_id
 )
 SELECT flow_id, capture_id, flow_no, transport, client_ip, client_port, server_ip, server_port, client_by, first_frame,
        last_frame, first_ts, last_ts, packets_up, packets_down, bytes_up, bytes_down, payload_up, payload_down,
        syn_seen, fin_seen, rst_seen, rtt_us, retransmits, missing_bytes, vlan, tunnel, community_id,
-       coalesce(service, other_service) AS service, CASE WHEN lent THEN other_app ELSE app END AS app,
-       CASE WHEN lent THEN other_confidence ELSE app_confidence END AS app_confidence, counted,
-       CASE WHEN counted THEN flow_id ELSE coalesce(counted_flow_id, flow_id) END AS conversation_id, exhibits
-FROM told;
+       coalesce(service, other_service, part_service) AS service,
+       CASE WHEN carried THEN part_app WHEN lent THEN other_app ELSE app END AS app,
+       CASE WHEN carried THEN part_confidence WHEN lent THEN other_confidence ELSE app_confidence END AS app_confidence,
+       counted, CASE WHEN counted THEN flow_id ELSE coalesce(counted_flow_id, flow_id) END AS conversation_id, exhibits,
+       connection_id, continues
+FROM joined;
 COMMENT ON VIEW flow_sightings IS 'One flow as one exhibit shows it, and whether it counts; else as flows. Sum over counted rows';
 COMMENT ON COLUMN flow_sightings.flow_id IS 'Flow, unique in the case: first 36 bits of the hash of the exhibit, then flow_no';
 COMMENT ON COLUMN flow_sightings.capture_id IS 'Exhibit';
@@ -672,6 +973,8 @@ COMMENT ON COLUMN flow_sightings.app_confidence IS 'Confidence of that label, in
 COMMENT ON COLUMN flow_sightings.counted IS 'False: another exhibit recorded the same conversation with more packets, and that one counts';
 COMMENT ON COLUMN flow_sightings.conversation_id IS 'flow_id of the record that counts: this one, or that of another exhibit';
 COMMENT ON COLUMN flow_sightings.exhibits IS 'Exhibits that recorded this flow, this one included';
+COMMENT ON COLUMN flow_sightings.connection_id IS 'flow_id of the first part, where the flow is a part of a connection over several files of a series; else its own';
+COMMENT ON COLUMN flow_sightings.continues IS 'True: the flow continues one of an earlier file of its series, and is no connection of its own';
 
 CREATE OR REPLACE VIEW custody_log AS
 SELECT seq, make_timestamp_ns(ts) AS ts, actor, verb, arguments, tool_version, prev_sha256, sha256, phase, act,
@@ -714,6 +1017,12 @@ COMMENT ON COLUMN exhibits.complete IS 'False when damage stopped the reading be
 COMMENT ON COLUMN exhibits.damage IS 'What could not be read, one line each';
 COMMENT ON COLUMN exhibits.manifest_sha256 IS 'SHA-256 of its manifest.json at the ingest';
 COMMENT ON COLUMN exhibits.ingested_at IS 'When it entered the case, by the clock of the machine, UTC';
+
+CREATE TABLE IF NOT EXISTS declared_series (
+    series VARCHAR NOT NULL, capture_id BIGINT PRIMARY KEY);
+COMMENT ON TABLE declared_series IS 'One exhibit that an analyst declared to be a part of a rotated series';
+COMMENT ON COLUMN declared_series.series IS 'Name of the series';
+COMMENT ON COLUMN declared_series.capture_id IS 'Exhibit; its place follows from its times';
 
 CREATE TABLE IF NOT EXISTS authority (
     authority_id BIGINT PRIMARY KEY, country VARCHAR, instrument VARCHAR, reference VARCHAR,

@@ -107,7 +107,7 @@ class Label(NamedTuple):
     """What speaks for another application."""
 
 
-class _Found(NamedTuple):
+class Found(NamedTuple):
     """A row that fits a fact."""
 
     row: EvidenceRule
@@ -116,7 +116,7 @@ class _Found(NamedTuple):
     where: int
 
 
-class _Hit(NamedTuple):
+class Hit(NamedTuple):
     """A row that fits and holds, weighed, before frames are known."""
 
     row: EvidenceRule
@@ -229,9 +229,18 @@ class RuleSet:
             if row.valid_from <= at_ns < row.valid_to
         )
 
+    def hits(self, facts: FlowFacts, at_ns: int) -> list[Hit]:
+        """Every row that fits a fact and holds at that time, weighed; also those that do not suffice."""
+        return _weigh(
+            [hit for hit in self._look_up(facts) if hit.row.valid_from <= at_ns < hit.row.valid_to], facts
+        )
+
+    def outdated(self, facts: FlowFacts, at_ns: int) -> list[Found]:
+        """Rows that fit a fact, but do not hold at that time."""
+        return [hit for hit in self._look_up(facts) if not hit.row.valid_from <= at_ns < hit.row.valid_to]
+
     def _decide(self, facts: FlowFacts, at_ns: int) -> _Verdict | None:
-        found = [hit for hit in self._look_up(facts) if hit.row.valid_from <= at_ns < hit.row.valid_to]
-        hits = _weigh(found, facts)
+        hits = self.hits(facts, at_ns)
         carried = {hit.row.app for hit in hits if hit.carries}
         candidates = sorted(carried - {broad for app in carried for broad in self._broader(app)})
         if not candidates:
@@ -257,7 +266,7 @@ class RuleSet:
             tuple(_reason(hit) for hit in order if hit.kind not in WEAK_KINDS and hit.row.app not in family),
         )
 
-    def _rank(self, app: str, hits: list[_Hit]) -> tuple[int, int]:
+    def _rank(self, app: str, hits: list[Hit]) -> tuple[int, int]:
         """Negated confidence, then the rank of the best kind: smaller is better."""
         family = {app, *self._broader(app)}
         carrying = [hit for hit in hits if hit.carries and hit.row.app == app]
@@ -268,7 +277,7 @@ class RuleSet:
     def _broader(self, app: str) -> tuple[str, ...]:
         return self.apps[app].part_of
 
-    def _look_up(self, facts: FlowFacts) -> Iterator[_Found]:
+    def _look_up(self, facts: FlowFacts) -> Iterator[Found]:
         """Every row that fits a fact, whatever its validity."""
         if facts.sni:
             yield from self._names("sni", facts.sni, _HELLO)
@@ -289,30 +298,30 @@ class RuleSet:
             if text:
                 yield from self._text(kind, text, where)
         for row in self._address(facts.server_ip):
-            yield _Found(row, "address", facts.server_ip, _FLOW)
+            yield Found(row, "address", facts.server_ip, _FLOW)
 
-    def _names(self, kind: str, name: str, where: int) -> Iterator[_Found]:
+    def _names(self, kind: str, name: str, where: int) -> Iterator[Found]:
         """Rows of the longest suffix that any row has, and those of the name itself."""
         plain = plain_name(name)
         for row in self._exact.get((kind, plain), ()):
-            yield _Found(row, kind, plain, where)
+            yield Found(row, kind, plain, where)
         suffix = plain.removeprefix("*.")
         while suffix:
             rows = self._suffix.get((kind, suffix))
             if rows is not None:
                 for row in rows:
-                    yield _Found(row, kind, plain, where)
+                    yield Found(row, kind, plain, where)
                 return
             suffix = suffix.partition(".")[2]
 
-    def _text(self, kind: str, text: str, where: int) -> Iterator[_Found]:
+    def _text(self, kind: str, text: str, where: int) -> Iterator[Found]:
         for row in self._exact.get((kind, text), ()):
-            yield _Found(row, kind, text, where)
+            yield Found(row, kind, text, where)
         if kind in TEXT_KINDS:
             lowered = text[:_MAX_NAME].lower()
             for of_kind, part, row in self._contains:
                 if of_kind == kind and part in lowered:
-                    yield _Found(row, kind, text, where)
+                    yield Found(row, kind, text, where)
 
     def _address(self, text: str) -> _Rows:
         """Rows of every range that holds the address."""
@@ -357,7 +366,7 @@ def ports(value: str) -> list[str]:
     return [f"{transport}/{port}" for port in range(low, high + 1)]
 
 
-def _weigh(found: list[_Found], facts: FlowFacts) -> list[_Hit]:
+def _weigh(found: list[Found], facts: FlowFacts) -> list[Hit]:
     """Which hits carry, and what they count, given all that was found of the flow."""
     present = {hit.row.id for hit in found}
     if facts.service:
@@ -378,7 +387,7 @@ def _weigh(found: list[_Found], facts: FlowFacts) -> list[_Hit]:
         if not sure and kind == "dns" and value == fresh:
             sure, confidence = True, confidence - FRESH_COST
         hits.append(
-            _Hit(
+            Hit(
                 row=row,
                 kind=kind,
                 value=value,
@@ -390,7 +399,7 @@ def _weigh(found: list[_Found], facts: FlowFacts) -> list[_Hit]:
     return hits
 
 
-def _agreed(kind: str, names: list[str], found: list[_Found]) -> set[str]:
+def _agreed(kind: str, names: list[str], found: list[Found]) -> set[str]:
     """The labels to which every one of the names leads."""
     wanted = {plain_name(name) for name in names}
     if len(names) > MAX_NAMES:
@@ -407,7 +416,7 @@ def _is_host(name: str) -> bool:
     return "." in name and " " not in name
 
 
-def _reason(hit: _Hit) -> _Reason:
+def _reason(hit: Hit) -> _Reason:
     return hit.row.app, hit.row.id, hit.kind, hit.value, hit.confidence, hit.where
 
 

@@ -375,9 +375,6 @@ class Conversations:
         if self.dissector.read_udp(dialogue, piece, data) is False:
             self._tracker.halves["mode"][2 * dialogue.slot : 2 * dialogue.slot + 2] = OTHER
             dialogue.deaf = dialogue.service == "quic"
-        if dialogue.more:
-            self._tracker.halves["want"][2 * dialogue.slot : 2 * dialogue.slot + 2] = dialogue.more
-            dialogue.more = 0
         if dialogue.client_half != dialogue.client_told:
             dialogue.client_told = dialogue.client_half
             self._tracker.flows["hello_half"][dialogue.slot] = dialogue.client_half

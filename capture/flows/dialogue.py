@@ -76,8 +76,6 @@ class Dialogue:
     """The `client_half` that the flow table knows."""
     recognised = False
     """A row of `recognitions` was written."""
-    more = 0
-    """So many more datagrams of the flow are wanted; whoever obeys sets it back to 0."""
     deaf = False
     """A QUIC flow whose hellos are known: nothing more is read of it, STUN apart."""
     stun_realm: str | None = None

@@ -45,7 +45,7 @@ _DNS_PORTS: Final = frozenset((53, 5353, 5355))
 _WHOLE_STREAM: Final = 1 << 20
 """A framed protocol over TCP (DNS, STUN) is read this far into the stream."""
 _ENDLESS: Final = 1 << 40
-"""SIP, RADIUS and GTP-C are read to the end: each message stands for itself."""
+"""SIP over TCP is read to the end: each message stands for itself."""
 _FRAMED_SERVICES: Final = (None, "dns", "stun")
 """The other direction of a framed protocol has to be read too."""
 _SHOWN_OTHER: Final = 4
@@ -56,7 +56,6 @@ _FINISHED_QUIC: Final = InitialReader()
 _FINISHED_QUIC_FLOW: Final = Readers()
 """Stands for the readers of a flow whose QUIC hellos are known; nothing is ever written to it."""
 _FINISHED_QUIC_FLOW.quic = _FINISHED_QUIC
-_SESSION_SERVICES: Final = frozenset({"sip", "radius", "gtp-c"})
 _PROXIES: Final = frozenset({"socks"})
 _CONNECT: Final = re.compile(rb"CONNECT ([A-Za-z0-9.\-\[\]:]{1,300}) HTTP/1\.[01]\r?\n")
 
@@ -272,7 +271,7 @@ class Dissector:
 
     def read_udp(self, dialogue: Dialogue, piece: Piece, data: bytes) -> bool | None:
         """Read a datagram. False: no more handshake datagrams of this flow are wanted; True: they are; None: as
-        before. `dialogue.more` asks for so many more datagrams of whatever kind.
+        before.
         """
         if dialogue.service is None or dialogue.service == "stun":
             dialogue.note_payload(piece.half, piece.length, data)
@@ -312,8 +311,6 @@ class Dissector:
         dialogue.service = self._name_service(piece, data, "udp")
         if dialogue.service is None:
             self._recognise(dialogue, piece, "udp")
-        if dialogue.service in _SESSION_SERVICES:
-            dialogue.more = _ENDLESS
 
     def _read_service(self, dialogue: Dialogue, piece: Piece, data: bytes) -> None:
         """A datagram of a named service that has something to tell."""

@@ -49,7 +49,9 @@ class Lookups:
              question.type_name if question else None, message.rcode_name if message.is_response else None,
              len(message.answers)),
         )  # fmt: skip
-        for record in message.answers:
+        # answers in a question repeat what others said (RFC 6762 section 7.1)
+        told = message.is_response or not self._evidence.own_words_only
+        for record in message.answers if told else ():
             self._evidence.add(
                 "dns_answers",
                 (dialogue.flow_no, piece.frame, piece.ts, asked, record.name, record.type_name, record.data,

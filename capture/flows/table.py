@@ -54,6 +54,10 @@ FRAMED_BYTES: Final = 1 << 20
 HEAD_DATAGRAMS: Final = 4
 HOST_DATAGRAMS: Final = 4096
 """The same, on the ports of DHCP, NetBIOS and SSDP: one broadcast flow there is shared by all hosts."""
+SESSION_PORTS: Final = (5060, 5061, 1812, 1813, 1645, 1646, 2123)
+"""SIP, RADIUS and GTP-C: every datagram tells something of its own."""
+_SESSION_PORTS: Final = np.array(SESSION_PORTS, np.int64)
+ENDLESS: Final = 1 << 40
 HANDSHAKE_DATAGRAMS: Final = 64
 """How many more are shown of a direction whose datagrams look like a QUIC handshake."""
 BLOCK: Final = 2048
@@ -520,6 +524,17 @@ def _tcp(
 
 
 @kernel
+def _is_sip(buffer: Any, at: int) -> bool:
+    """`SIP/2.0 `, or a method of capitals, a space, and the scheme of a URI (RFC 3261 7.1)."""
+    if buffer[at] == 83 and buffer[at + 1] == 73 and buffer[at + 2] == 80 and buffer[at + 3] == 47:
+        return True
+    end = at + 1
+    while end < at + 10 and 65 <= buffer[end] <= 90:
+        end += 1
+    return end >= at + 3 and buffer[end] == 32 and (buffer[end + 1] == 115 or buffer[end + 1] == 116)
+
+
+@kernel
 def _udp_shown(buffer: Any, row: Any, half: Any) -> bool:
     """Is this datagram for the parsers? The first of each direction, and whatever announces a handshake."""
     at, length = row.payload, row.payload_captured
@@ -539,6 +554,8 @@ def _udp_shown(buffer: Any, row: Any, half: Any) -> bool:
             and buffer[at + 7] == 0x42
         ):
             return True
+    if 0x41 <= first <= 0x55 and length >= 64 and _is_sip(buffer, at):
+        return True
     if 0x40 <= first <= 0x4F and length >= 17 and 20 <= buffer[at + 4] <= 22 and buffer[at + 5] == 0xFE:
         # the same in a TURN channel (RFC 8656 12.4)
         return half.mode != OTHER and buffer[at + 7] == 0 and buffer[at + 8] == 0
@@ -717,6 +734,10 @@ def track(
                     row.dst_port in (67, 68, 137, 138, 546, 547, 1900) or row.src_port in (67, 137, 547, 1900)
                 ):
                     want = HOST_DATAGRAMS
+                if row.protocol == 17:
+                    for port in _SESSION_PORTS:
+                        if row.dst_port == port or row.src_port == port:
+                            want = ENDLESS
                 if row.protocol == 6 and (a_port == 53 or b_port == 53):
                     want = FRAMED_BYTES
                 halves[2 * slot].want = want

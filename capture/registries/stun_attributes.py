@@ -53,3 +53,16 @@ def method_name(number: int) -> str:
 def attribute_name(number: int) -> str:
     """Name of an attribute, else `unknown-0x....`."""
     return ATTRIBUTES.get(number) or f"unknown-0x{number:04x}"
+
+
+def attribute_number(name: str) -> int | None:
+    """The number of an attribute by what `attribute_name` calls it; None for any other text."""
+    if name.startswith("unknown-0x"):
+        digits = name.removeprefix("unknown-0x")
+        return (
+            int(digits, 16) if len(digits) == 4 and all(one in "0123456789abcdef" for one in digits) else None
+        )
+    return _NUMBERS.get(name)
+
+
+_NUMBERS: Final = {name: number for number, name in ATTRIBUTES.items()}

@@ -10,7 +10,17 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from wirecover.capture.tables import CAPTURES, FLOWS, PACKETS, TLS_HANDSHAKES
+from wirecover.capture.tables import (
+    CAPTURES,
+    FLOWS,
+    MEDIA_STREAMS,
+    PACKETS,
+    SDP_MEDIA,
+    SIP_MESSAGES,
+    STUN_MESSAGES,
+    TABLES,
+    TLS_HANDSHAKES,
+)
 from wirecover.casefile import schema
 
 SECOND = 1_000_000_000
@@ -39,6 +49,10 @@ class Traffic:
     packets: list[dict[str, Any]] = field(default_factory=list)
     handshakes: list[dict[str, Any]] = field(default_factory=list)
     captures: dict[int, dict[str, Any]] = field(default_factory=dict)
+    stun: list[dict[str, Any]] = field(default_factory=list)
+    media: list[dict[str, Any]] = field(default_factory=list)
+    sip: list[dict[str, Any]] = field(default_factory=list)
+    sdp: list[dict[str, Any]] = field(default_factory=list)
     frame: int = 0
 
     def flow(
@@ -116,7 +130,13 @@ class Traffic:
             "packets": (PACKETS, self.packets),
             "tls_handshakes": (TLS_HANDSHAKES, self.handshakes),
             "captures": (CAPTURES, list(self.captures.values())),
+            "stun_messages": (STUN_MESSAGES, self.stun),
+            "media_streams": (MEDIA_STREAMS, self.media),
+            "sip_messages": (SIP_MESSAGES, self.sip),
+            "sdp_media": (SDP_MEDIA, self.sdp),
         }
+        for name, columns in TABLES.items():
+            tables.setdefault(name, (columns, []))
         for name, (columns, rows) in tables.items():
             rows = list(rows)
             if shuffle is not None:
@@ -127,11 +147,12 @@ class Traffic:
             connection.register("incoming", table)
             connection.execute(f"CREATE TABLE {name} AS FROM incoming")
             connection.unregister("incoming")
-        for statement in schema.view_statements():
-            if statement.startswith(
-                ("CREATE OR REPLACE VIEW flow_pairs", "CREATE OR REPLACE VIEW flow_sight")
-            ):
+        for statement in schema.table_statements():
+            if statement.startswith("CREATE TABLE"):
                 connection.execute(statement)
+        for statement in schema.view_statements():
+            if statement.startswith("CREATE OR REPLACE VIEW") and "evidence." not in statement:
+                connection.execute(statement)  # those that stand on other views
         return connection
 
 

@@ -93,7 +93,15 @@ def test_every_detector_writes_its_findings_and_events(tmp_path, traffic):
     assert summary["co_timing"].assessments == 1
     assert summary["message_events"].events == len(traffic.packets)
     written = dict(asked(case, "SELECT pattern, count(*)::INTEGER FROM findings GROUP BY pattern"))
-    assert written == {name: one.facts + one.assessments for name, one in summary.items()}
+    assert written == {
+        name: one.facts + one.assessments for name, one in summary.items() if one.facts + one.assessments
+    }
+    assert (summary["calls"].facts, summary["calls"].notes) == (0, ("No call found.",))
+    notes = asked(case, "SELECT pattern, seq, note FROM analysis_notes ORDER BY ALL")
+    assert ("calls", 1, "No call found.") in notes
+    assert notes == sorted(
+        (name, seq, note) for name, one in summary.items() for seq, note in enumerate(one.notes, 1)
+    )
     assert asked(case, "SELECT count(*) FROM events JOIN flows USING (flow_id)") == [(len(traffic.packets),)]
     ((exceeds,),) = asked(
         case, "SELECT details::JSON ->> 'exceeds_chance' FROM findings WHERE kind = 'assessment'"

@@ -11,7 +11,7 @@ import pytest
 from fake_decode import decode, write_capture
 
 from wirecover.capture.tables import TABLES
-from wirecover.casefile import schema
+from wirecover.casefile import foreign, schema
 from wirecover.casefile.case import Case
 from wirecover.casefile.derived import DERIVED
 
@@ -22,7 +22,7 @@ COLUMNS = (
 )
 # Columns that scripts and the conformance check rely on, and that no Parquet column gives.
 ADDED = {"captures": {"ingested_at"}}
-VIEWS = ("flow_pairs", "flow_sightings")
+VIEWS = ("flow_pairs", "flow_sightings", "series", "flow_parts", "joined_flows", "names_over_series")
 """Views over other views."""
 
 
@@ -71,7 +71,7 @@ def test_everything_has_a_comment(catalogue: duckdb.DuckDBPyConnection) -> None:
 
 def test_the_names_of_the_design_are_there(catalogue: duckdb.DuckDBPyConnection) -> None:
     names = {row[0] for row in catalogue.execute("SHOW TABLES").fetchall()}
-    assert names == {*TABLES, *DERIVED, *VIEWS, "exhibits", "authority", "custody_log"}
+    assert names == {*TABLES, *DERIVED, *VIEWS, "exhibits", "authority", "custody_log", "declared_series", *foreign.tables()}
 
 
 def test_an_unknown_arrow_type_is_a_programming_error() -> None:
