@@ -72,7 +72,7 @@ class Conversations:
     def pop(self, slot: int) -> Dialogue | None:
         """What was known of a flow that is over."""
         dialogue = self._dialogues.pop(slot, None)
-        if dialogue is not None and dialogue.readers is not None:
+        if dialogue is not None and (dialogue.readers is not None or dialogue.unanswered is not None):
             self.dissector.finish(dialogue)
         return dialogue
 
