@@ -11,15 +11,18 @@ from wirecover.analysis.calls import Calls
 from wirecover.analysis.co_timing import CoTiming
 from wirecover.analysis.detector import Detector, Result
 from wirecover.analysis.errors import AnalysisError
+from wirecover.analysis.fake_tls import FakeTls
+from wirecover.analysis.identity_facts import IdentityFacts
 from wirecover.analysis.message_events import MessageEvents
 from wirecover.analysis.parameters import parse
+from wirecover.casefile.authority_store import permit
 from wirecover.casefile.case import Case
 from wirecover.casefile.custody import Act, record
 from wirecover.casefile.store import replace_analysis
 
 DETECTORS: Final[dict[str, Detector]] = {
     detector.name: detector
-    for detector in (AppSessions(), MessageEvents(), Calls(), ActivityRhythm(), CoTiming())
+    for detector in (AppSessions(), MessageEvents(), Calls(), ActivityRhythm(), CoTiming(), IdentityFacts(), FakeTls())
 }  # fmt: skip
 """All detectors by name, in the order in which they run."""
 
@@ -72,6 +75,7 @@ def analyze(
         if type(value) is not type(DETECTORS[name].parameters):
             raise AnalysisError(f"{name}: its parameters must be a record of its own module")
     with record(case, Act("analyze", {"patterns": list(names)})) as entry:
+        permit(case, "analyze")
         with closing(case.connect()) as connection:
             results = {name: DETECTORS[name].run(connection, used[name]) for name in names}
         for name, found in results.items():

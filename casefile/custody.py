@@ -180,7 +180,8 @@ def start_log(case: Witness, arguments: Mapping[str, Any]) -> Record:
             key.write_bytes(secrets.token_bytes(32))
             with suppress(OSError):
                 key.chmod(0o600)
-        first = _append(case, log, Act("init", arguments), "done")
+        facts = dict(arguments) | {"reference_key_sha256": sha256(key.read_bytes()).hexdigest()}
+        first = _append(case, log, Act("init", facts), "done")
         _introduce(case, log)
         return first
 

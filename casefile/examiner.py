@@ -208,6 +208,14 @@ def _certificate(path: Path) -> x509.Certificate:
         raise CaseError(f"{path}: no certificate in PEM") from error
 
 
+def read_certificates(path: Path) -> list[x509.Certificate]:
+    """All certificates of a PEM file, one at least."""
+    try:
+        return x509.load_pem_x509_certificates(_read(path))
+    except ValueError as error:
+        raise CaseError(f"{path}: no certificates in PEM") from error
+
+
 def _pem(certificate: x509.Certificate) -> bytes:
     return certificate.public_bytes(serialization.Encoding.PEM)
 

@@ -246,10 +246,11 @@ def read_head(case: Path) -> Head | None:
     """What head.json says; None when it is not there. IntegrityError when it is none."""
     path = case / LOG / HEAD_FILE
     try:
-        facts = json.loads(path.read_bytes())
+        data = path.read_bytes()
+        facts = json.loads(data)
         head = Head(facts["seq"], facts["sha256"])
-        if type(head.seq) is not int or not isinstance(head.sha256, str):
-            raise TypeError("wrong types")
+        if type(head.seq) is not int or data != canonical(asdict(head)).encode() + b"\n":
+            raise ValueError("not as this program writes it")
     except FileNotFoundError:
         return None
     except (OSError, ValueError, TypeError, KeyError) as error:

@@ -31,7 +31,7 @@ import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
 from wirecover.capture.tables import TABLES
-from wirecover.casefile import log_view
+from wirecover.casefile import foreign, log_view
 from wirecover.casefile.derived import COLUMN_COMMENTS, DERIVED
 from wirecover.casefile.layout import EVIDENCE
 from wirecover.casefile.log_file import LOG, LOG_FILE
@@ -108,8 +108,10 @@ def view_statements() -> list[str]:
 
 
 def table_statements() -> list[str]:
-    """Section 2 of schema.sql and the derived tables: what the case keeps itself, and the comments."""
-    return [*_statements("--" + schema_sql().split(SECTION_2)[1]), *_derived_statements()]
+    """Section 2 of schema.sql, the derived tables and those of partners: what the case keeps itself."""
+    return [
+        *_statements("--" + schema_sql().split(SECTION_2)[1]), *_derived_statements(), *foreign.statements(),
+    ]  # fmt: skip
 
 
 def own_tables() -> list[str]:

@@ -678,7 +678,8 @@ numbered AS (
 )
 SELECT series_id, part::BIGINT AS part, parts, capture_id, name, make_timestamp_ns(first_ns::BIGINT) AS first_ts,
        make_timestamp_ns(last_ns::BIGINT) AS last_ts, before_id AS previous_capture_id,
-       greatest(-9223372036854775807, least(9223372036854775807, gap_ns))::BIGINT AS gap_ns,
+       CASE WHEN gap_ns IS NOT NULL
+            THEN greatest(-9223372036854775807, least(9223372036854775807, gap_ns))::BIGINT END AS gap_ns,
        coalesce(reason, max(reason) OVER (PARTITION BY series_id)) AS reason
 FROM numbered WHERE parts > 1;
 COMMENT ON VIEW series IS 'One exhibit as a part of a rotated series: files that one recorder wrote one after the other';

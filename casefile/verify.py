@@ -1,15 +1,17 @@
-"""Does the case hold: every file against its manifest, every manifest against the catalogue, the log's chain.
+"""Does the case hold: the log's chain, every file against its manifest, the catalogue against both.
 
-What this shows: that nothing changed since the ingest, as far as the catalogue itself was not rewritten with
-it. Against that, compare the last hash of the custody log with one that was kept outside the case.
+What this shows: that nothing changed since the ingest, as far as log, catalogue and manifests were not all
+rewritten together. Against that stand heads of the log that were kept outside the case, signatures of examiners
+and time stamps (log_check.py, log_signatures.py, anchors.py).
 """
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from hashlib import file_digest, sha256
 from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 import duckdb
 import pyarrow as pa
@@ -17,17 +19,25 @@ import pyarrow.parquet as pq
 
 from wirecover.capture.identifiers import capture_id, flow_base
 from wirecover.capture.manifest import Manifest
+from wirecover.casefile.anchors import anchor_lines
 from wirecover.casefile.case import Case, Exhibit
 from wirecover.casefile.catalogue import explain
 from wirecover.casefile.demands import Demands, demands
 from wirecover.casefile.derived_check import derived_problems
 from wirecover.casefile.entering import logged_exhibits
-from wirecover.casefile.errors import AuthorityError
+from wirecover.casefile.errors import AuthorityError, CaseBusyError, CaseError
 from wirecover.casefile.heads import kept_heads
 from wirecover.casefile.layout import EVIDENCE, MANIFEST, PARTIAL_PREFIX
 from wirecover.casefile.log_check import LogState, read_log
 from wirecover.casefile.log_file import Head, Record
 from wirecover.casefile.log_signatures import check_signatures, unmet_demands
+from wirecover.casefile.loose_files import loose_files
+
+if TYPE_CHECKING:
+    from cryptography.x509 import Certificate
+
+
+_UNREADABLE: Final = "; wirecover rebuild makes it anew"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,39 +68,40 @@ def verify(
     trusted: str | None = None,
     exhibits_at: Path | None = None,
     heads: Sequence[tuple[int, str]] = (),
+    tsa: Sequence["Certificate"] = (),
 ) -> Verification:
     """Check a case. Reads every evidence file once; changes nothing.
 
     `trusted` is the id of a key that must have signed in the log; `exhibits_at` a folder with the captures
-    themselves, which are then hashed too; `heads` are (act, hash) of the log that were noted elsewhere.
+    themselves, which are then hashed too; `heads` are (act, hash) of the log that were noted
+    elsewhere; `tsa` are certificates of time-stamp authorities that are trusted.
     """
-    checks = list(_log(case, trusted, heads))
-    exhibits = case.exhibits()
+    state = read_log(case.path)
+    exhibits, catalogue = _catalogue(case, state)
+    listed = not any(check.detail.endswith(_UNREADABLE) for check in catalogue)
+    checks = [*_log(case, state, trusted, heads), *catalogue]
+    checks += [Check("custody log", holds, text) for holds, text in anchor_lines(case.path, state, list(tsa))]
+    entered = logged_exhibits(state.acts)
     for exhibit in exhibits:
         subject = f"{exhibit.name} ({exhibit.sha256})"
-        problems = list(_exhibit_problems(case.path / EVIDENCE / exhibit.sha256, exhibit))
+        problems = list(
+            _exhibit_problems(case.path / EVIDENCE / exhibit.sha256, exhibit, entered, catalogued=listed)
+        )
         checks += [Check(subject, holds=False, detail=problem) for problem in problems]
         if not problems:
             checks.append(Check(subject, holds=True, detail="files, manifest and catalogue agree"))
     checks += _strangers(case.path / EVIDENCE, {exhibit.sha256 for exhibit in exhibits})
+    checks += [Check(*line) for line in loose_files(case, state)]
     if exhibits_at is not None:
         checks += _originals(exhibits_at, exhibits)
     return Verification(tuple(checks))
 
 
-def _log(case: Case, trusted: str | None, heads: Sequence[tuple[int, str]]) -> Iterator[Check]:
-    """The log itself, and that it tells the same exhibits, derived rows and kind of case as the catalogue."""
-    state = read_log(case.path)
+def _log(
+    case: Case, state: LogState, trusted: str | None, heads: Sequence[tuple[int, str]]
+) -> Iterator[Check]:
+    """The log itself: its chain, its signatures, and that it leads to every head that is known."""
     problems = list(state.problems)
-    try:
-        with closing(case.connect()) as connection:
-            problems += _log_against_catalogue(connection, state.acts)
-            problems += derived_problems(connection, state)
-    except duckdb.Error as error:
-        raise explain(error, case.path) from error
-    first = state.acts[0].arguments.get("training") if state.acts and state.acts[0].verb == "init" else None
-    if first is not case.training:
-        problems.append(f"the case calls itself {'' if case.training else 'not '}training, its log does not")
     signatures = check_signatures(state.acts, trusted)
     problems += signatures.problems
     witnesses = [("the head that was noted", Head(*one)) for one in heads] + list(kept_heads(case.path))
@@ -98,11 +109,46 @@ def _log(case: Case, trusted: str | None, heads: Sequence[tuple[int, str]]) -> I
     for problem in problems:
         yield Check("custody log", holds=False, detail=problem)
     if not problems:
-        count = f"{len(state.acts):,} lines, chain unbroken, head {state.acts[-1].sha256}"
+        count = (
+            f"{len(state.acts):,} lines, chain unbroken, head {state.acts[-1].seq}:{state.acts[-1].sha256}"
+        )
         yield Check("custody log", holds=True, detail=count)
     unmet = unmet_demands(state.acts, _demands(case.path, state))
     for remark in (*state.remarks, *signatures.remarks, *unmet):
         yield Check("custody log", holds=None, detail=remark)
+
+
+def _catalogue(case: Case, state: LogState) -> tuple[list[Exhibit], list[Check]]:
+    """The exhibits, and whether the catalogue tells the same of them, and of derived rows, as the log.
+
+    A catalogue that cannot be read is no reason not to check the rest: the log lists the exhibits too.
+    """
+    try:
+        with closing(case.connect()) as connection:
+            problems = _log_against_catalogue(connection, state.acts)
+            problems += derived_problems(connection, state)
+        exhibits = case.exhibits()
+    except CaseBusyError:
+        raise
+    except (CaseError, duckdb.Error) as error:
+        told = explain(error, case.path) if isinstance(error, duckdb.Error) else error
+        checks = [Check("catalogue", holds=False, detail=f"{told}{_UNREADABLE}")]
+        return [_from_log(digest, line) for digest, line in logged_exhibits(state.acts).items()], checks
+    checks = [Check("catalogue", holds=False, detail=problem) for problem in problems]
+    if not problems:
+        checks.append(
+            Check("catalogue", holds=True, detail="exhibits and derived rows are those that were logged")
+        )
+    return exhibits, checks
+
+
+def _from_log(digest: str, line: Record) -> Exhibit:
+    facts = line.arguments
+    size = facts.get("bytes")
+    return Exhibit(
+        digest, capture_id(digest), flow_base(digest), str(facts.get("name")), size if isinstance(size, int) else -1,
+        complete=True, damage=(), manifest_sha256=str(facts.get("manifest_sha256")), ingested_at=line.ts,
+    )  # fmt: skip
 
 
 def _demands(case: Path, state: LogState) -> Demands:
@@ -127,8 +173,13 @@ def _log_against_catalogue(connection: duckdb.DuckDBPyConnection, log: list[Reco
     ]
 
 
-def _exhibit_problems(folder: Path, exhibit: Exhibit) -> Iterator[str]:
+def _exhibit_problems(
+    folder: Path, exhibit: Exhibit, entered: Mapping[str, Record], *, catalogued: bool
+) -> Iterator[str]:
     """What does not hold about one exhibit, one line each."""
+    line = entered.get(exhibit.sha256)
+    if line is not None and line.ts != exhibit.ingested_at:
+        yield "its time of ingest in the catalogue is not that of the log"
     if (exhibit.capture_id, exhibit.flow_base) != (capture_id(exhibit.sha256), flow_base(exhibit.sha256)):
         yield "its ids in the catalogue do not follow from its hash"
     try:
@@ -148,6 +199,8 @@ def _exhibit_problems(folder: Path, exhibit: Exhibit) -> Iterator[str]:
     told = (manifest.sha256, manifest.name, manifest.bytes)
     if told != (exhibit.sha256, exhibit.name, exhibit.bytes):
         yield f"{MANIFEST}: is of another exhibit than the catalogue says"
+    if catalogued and (manifest.complete, tuple(manifest.damage)) != (exhibit.complete, exhibit.damage):
+        yield "what the catalogue says of its damage is not what the manifest says"
     yield from _file_problems(folder, manifest)
     yield from _row_problems(folder, manifest, exhibit)
 

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -11,6 +11,8 @@ import click
 from wirecover.cli.streams import tell
 
 if TYPE_CHECKING:
+    from cryptography.x509 import Certificate
+
     from wirecover.casefile.case import Case
     from wirecover.casefile.examiner import Examiner
 
@@ -96,3 +98,18 @@ def tell_found(found: tuple[str, ...]) -> None:
     """What earlier runs left behind, for the user."""
     for one in found:
         tell(f"found: {one}")
+
+
+tsa_option = click.option(
+    "--tsa",
+    multiple=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Certificates (PEM) of time-stamp authorities that are trusted.",
+)
+
+
+def certificates(paths: Sequence[Path]) -> "list[Certificate]":
+    """All certificates in PEM files; wrong use when there is none in one of them."""
+    from wirecover.casefile.examiner import read_certificates
+
+    return [one for path in paths for one in read_certificates(path)]

@@ -37,6 +37,8 @@ VERBS: Final = {
     "examiner": "Make or show the profile and key of an examiner, who signs in the log.",
     "seal": "Seal a whole case into one file for its recipients.",
     "unseal": "Open a sealed case into a new case folder.",
+    "share": "Seal a chosen part of a case for a partner, under terms.",
+    "receive": "Take in what a partner shared, apart from the case's own evidence.",
     "identity": "Make a pair of keys that can be sealed for.",
     "apps": "List the applications that can be recognised, and by what.",
     "version": "Show the version of wirecover and of what it stands on.",

@@ -32,12 +32,18 @@ def output_options(command: Command) -> Command:
     )(command)
 
 
-def put(table: "pa.Table", form: str | None, out: Path | None) -> None:
-    """Write a result where the options say."""
+def put(table: "pa.Table", form: str | None, out: Path | None) -> str | None:
+    """Write a result where the options say; the SHA-256 of the file, if it is one."""
     from wirecover.queries.formats import write
 
     chosen = form or (_BY_SUFFIX.get(out.suffix.lower(), "table") if out else "table")
     write(table, chosen, out if out is not None else sys.stdout)
+    if out is None:
+        return None
+    from hashlib import file_digest
+
+    with out.open("rb") as file:
+        return file_digest(file, "sha256").hexdigest()
 
 
 def check_output(form: str | None, out: Path | None) -> None:

@@ -1,5 +1,6 @@
 """wirecover report: the case as a PDF."""
 
+from hashlib import sha256
 from pathlib import Path
 
 import click
@@ -38,6 +39,9 @@ def report(case: Path, out: Path, lang: str, reproducible: bool) -> None:
         head = None if reproducible else LogHead(entry.begun.seq, entry.begun.sha256)
         document = build(opened, head=head)
         written = render(document, out, lang)
-        entry.result(written.sha256, name=out.name, report_id=document.report_id)
+        files = [
+            [path.name, sha256(path.read_bytes()).hexdigest()] for path in (written.pdf, written.companion)
+        ]
+        entry.result(written.sha256, name=out.name, report_id=document.report_id, files=files)
     tell(f"Wrote {written.pdf} ({written.bytes:,} bytes) and its data, {written.companion}.")
     tell(f"SHA-256 of the PDF: {written.sha256}")

@@ -7,7 +7,7 @@ from typing import Final
 import click
 
 from wirecover.capture.errors import EXIT_DONE, EXIT_INTEGRITY
-from wirecover.cli.acting import acting, open_case
+from wirecover.cli.acting import acting, certificates, open_case, tsa_option
 from wirecover.cli.signing import signer_option, trusted_key
 from wirecover.cli.streams import count, show, tell
 
@@ -39,6 +39,7 @@ _WORD: Final = {True: "holds", False: "FAILS", None: "not checked"}
     help="With a case: a head of its log that was noted.",
 )
 @signer_option(required=False)
+@tsa_option
 @acting
 def verify(
     what: Path,
@@ -47,6 +48,7 @@ def verify(
     exhibits: Path | None,
     heads: Sequence[str],
     signer: Path | None,
+    tsa: Sequence[Path],
 ) -> int:
     """Check a case folder, the PDF of a report against the data beside it, or a sealed file.
 
@@ -57,7 +59,7 @@ def verify(
     if not what.is_dir() and (exhibits is not None or heads):
         raise click.UsageError("--exhibits and --head go with a case")
     if what.is_dir():
-        lines = _case(what, exhibits, heads, signer)
+        lines = _case(what, exhibits, heads, signer, tsa)
     else:
         lines = _bundle(what, identity, signer) if _is_bundle(what) else _report(what, case)
     failed = 0
@@ -74,12 +76,15 @@ def verify(
 Line = tuple[str, bool | None, str]
 
 
-def _case(path: Path, exhibits: Path | None, heads: Sequence[str], signer: Path | None) -> Iterable[Line]:
+def _case(
+    path: Path, exhibits: Path | None, heads: Sequence[str], signer: Path | None, tsa: Sequence[Path]
+) -> Iterable[Line]:
     from wirecover.casefile.case import Case
     from wirecover.casefile.verify import verify as check
 
     known = [_head(text) for text in heads]
-    found = check(Case.open(path), trusted=trusted_key(signer), exhibits_at=exhibits, heads=known)
+    known_tsa = certificates(tsa)
+    found = check(Case.open(path), trusted=trusted_key(signer), exhibits_at=exhibits, heads=known, tsa=known_tsa)
     return [(one.subject, one.holds, one.detail) for one in found.checks]
 
 

@@ -13,8 +13,9 @@ from wirecover.queries.library import Query, find
 from wirecover.queries.parameters import Value
 from wirecover.queries.sandbox import run_sql
 
-Deliver = Callable[[pa.Table], None]
-"""What is done with an answer while its act in the custody log is still open: shown, or written to a file."""
+Deliver = Callable[[pa.Table], str | None]
+"""What is done with an answer while its act in the custody log is still open: shown, or written to a file, of
+which it gives the SHA-256."""
 
 
 def run(
@@ -37,7 +38,7 @@ def run(
     try:
         with record(case, act) as entry:
             table = run_sql(case.path, query.sql, timeout_s=timeout_s, memory=memory, bound=bound)
-            return _delivered(table, entry, deliver)
+            return _delivered(table, entry, deliver, export)
     except QueryError as error:
         raise type(error)(f"{query.name}: {error}") from error
 
@@ -54,13 +55,16 @@ def ask(
     """The answer of a statement of the user's own, logged by its shape; else as `run`."""
     facts = statement_facts(case.path, statement) | {"out": export}
     with record(case, Act("sql", facts, export=export is not None)) as entry:
-        return _delivered(run_sql(case.path, statement, timeout_s=timeout_s, memory=memory), entry, deliver)
+        return _delivered(
+            run_sql(case.path, statement, timeout_s=timeout_s, memory=memory), entry, deliver, export
+        )
 
 
-def _delivered(table: pa.Table, entry: Entry, deliver: Deliver | None) -> pa.Table:
+def _delivered(table: pa.Table, entry: Entry, deliver: Deliver | None, export: str | None) -> pa.Table:
     entry.result(table_digest(table), rows=table.num_rows)
-    if deliver is not None:
-        deliver(table)
+    written = None if deliver is None else deliver(table)
+    if written is not None:
+        entry.facts["files"] = [[export, written]]
     return table
 
 

@@ -11,7 +11,7 @@ REASONS_KEPT: Final = 3
 """Reasons kept for each row: the strongest; all of them are in the case's app_evidence table."""
 
 _APPLICATIONS: Final = """
-    SELECT client_ip, app, count(*), sum(payload_up)::BIGINT, sum(payload_down)::BIGINT,
+    SELECT client_ip, app, count(*) FILTER (NOT continues), sum(payload_up)::BIGINT, sum(payload_down)::BIGINT,
            epoch_ns(min(first_ts)), epoch_ns(max(last_ts)), coalesce(max(app_confidence), 0)
     FROM flow_sightings WHERE counted AND app IS NOT NULL GROUP BY client_ip, app
     ORDER BY sum(payload_up + payload_down) DESC, client_ip, app"""
@@ -35,7 +35,7 @@ _UNIDENTIFIED: Final = """
     WITH named AS (
         SELECT flow_id, max(sni) AS sni, bool_or(ech IS NOT NULL) AS ech FROM tls_handshakes GROUP BY flow_id
     ), sorted AS (
-        SELECT f.service, f.bytes_up + f.bytes_down AS size, CASE
+        SELECT f.service, f.continues, f.bytes_up + f.bytes_down AS size, CASE
             WHEN n.flow_id IS NOT NULL AND n.sni IS NOT NULL THEN 'named'
             WHEN n.flow_id IS NOT NULL OR f.service IN ('tls', 'quic', 'dtls') THEN 'unnamed'
             WHEN f.service IS NOT NULL THEN 'service'
@@ -45,7 +45,7 @@ _UNIDENTIFIED: Final = """
         FROM flow_sightings f LEFT JOIN named n ON n.flow_id = f.flow_id WHERE f.counted AND f.app IS NULL
     )
     SELECT reason, coalesce(list_sort(list(DISTINCT service) FILTER (service IS NOT NULL)), []),
-           count(*), coalesce(sum(size), 0)::BIGINT AS bytes
+           count(*) FILTER (NOT continues), coalesce(sum(size), 0)::BIGINT AS bytes
     FROM sorted GROUP BY reason ORDER BY bytes DESC, reason"""
 
 

@@ -29,8 +29,8 @@ _HANDSHAKES: Final = """
     GROUP BY ALL ORDER BY carrier, version NULLS LAST"""
 _FIGURES: Final = """
     SELECT (SELECT coalesce(sum(packets), 0)::BIGINT FROM captures),
-           count(*), count(DISTINCT client_ip), coalesce(sum(bytes_up + bytes_down), 0)::BIGINT,
-           count(*) FILTER (app IS NOT NULL),
+           count(*) FILTER (NOT continues), count(DISTINCT client_ip), coalesce(sum(bytes_up + bytes_down), 0)::BIGINT,
+           count(*) FILTER (app IS NOT NULL AND NOT continues),
            coalesce(sum(bytes_up + bytes_down) FILTER (app IS NOT NULL), 0)::BIGINT,
            count(DISTINCT client_ip) FILTER (app IS NOT NULL),
            (SELECT count(*) FROM (SELECT client_ip FROM flows UNION SELECT server_ip FROM flows)),

@@ -79,7 +79,7 @@ _HEAT: Final = """
           AND coalesce(e.kind, '') <> 'keepalive'
         UNION ALL
         SELECT first_ts AS moment FROM flow_sightings
-        WHERE counted AND NOT $events AND client_ip = $endpoint AND ($app IS NULL OR app = $app)
+        WHERE counted AND NOT continues AND NOT $events AND client_ip = $endpoint AND ($app IS NULL OR app = $app)
     ) GROUP BY ALL ORDER BY ALL"""
 
 

@@ -45,10 +45,14 @@ TESTED_ELSEWHERE = {
     "capture/protocols/service_text.py": "capture/protocols/test_services.py",
     "capture/registries/dns_types.py": "capture/protocols/test_dns.py",
     "capture/registries/stun_attributes.py": "capture/protocols/test_stun.py",
-    "capture/scope.py": "capture/test_decode_capture.py",
+    "capture/name_hunt.py": "capture/test_scope_filter.py",
+    "capture/scope.py": "capture/test_scope_filter.py",
+    "capture/scope_texts.py": "capture/test_scoped_evidence.py",
     "capture/tables.py": "casefile/test_schema.py",
     "capture/version.py": "cli/test_version.py",
     "casefile/bundle.py": "casefile/test_seal.py",
+    "casefile/authority.py": "casefile/test_authority_file.py",
+    "casefile/authority_instruments.py": "casefile/test_authority_check.py",
     "casefile/catalogue.py": "casefile/test_case.py",
     "casefile/derived.py": "casefile/test_store.py",
     "casefile/errors.py": "cli/test_main.py",
@@ -89,7 +93,7 @@ TESTED_ELSEWHERE = {
 CLOCK = {"casefile/case.py", "casefile/custody.py"}
 """May ask for the time: acts in the custody log and `ingested_at` have one, and take it from a clock that can
 be set."""
-CHANCE = {"capture/flows/tracker.py", "casefile/case.py", "casefile/ingest.py"}
+CHANCE = {"casefile/authority_store.py", "capture/flows/tracker.py", "casefile/case.py", "casefile/ingest.py"}
 """May draw at random what no result holds: the seed of the flow table's hash (so that no capture can be
 crafted to fill one bucket), and names of temporary folders."""
 

@@ -8,7 +8,7 @@
 -- cannot show: use of the application; applications keep connections open while nobody looks
 
 WITH labelled AS (
-    SELECT client_ip, app, flow_id, capture_id, counted, exhibits, server_ip, first_frame, last_frame,
+    SELECT client_ip, app, flow_id, capture_id, counted, continues, exhibits, server_ip, first_frame, last_frame,
            epoch_ns(first_ts) AS first_ns,
            epoch_ns(last_ts) AS last_ns, coalesce(packets_up, 0) AS packets_up,
            coalesce(packets_down, 0) AS packets_down, coalesce(bytes_up, 0) AS bytes_up,
@@ -29,14 +29,14 @@ placed AS (
     SELECT *, row_number() OVER (PARTITION BY client_ip, app, session ORDER BY first_ns, last_ns, flow_id) AS place
     FROM numbered
 )
-SELECT client_ip, app, min(first_ns) AS first_ns, max(last_ns) AS last_ns, count(*) FILTER (counted) AS flows,
+SELECT client_ip, app, min(first_ns) AS first_ns, max(last_ns) AS last_ns, count(*) FILTER (counted AND NOT continues) AS flows,
        (sum(packets_up) FILTER (counted))::BIGINT AS packets_up,
        (sum(packets_down) FILTER (counted))::BIGINT AS packets_down,
        (sum(bytes_up) FILTER (counted))::BIGINT AS bytes_up, (sum(bytes_down) FILTER (counted))::BIGINT AS bytes_down,
        count(DISTINCT server_ip) FILTER (counted) AS servers, list_sort(list(DISTINCT capture_id)) AS captures,
        list([capture_id, flow_id, first_frame, last_frame, counted::BIGINT] ORDER BY place)
            FILTER (place <= $most_flows) AS flow_refs,
-       count(*) AS records, count(*) FILTER (counted AND exhibits > 1) AS shared_flows
+       count(*) AS records, count(*) FILTER (counted AND NOT continues AND exhibits > 1) AS shared_flows
 FROM placed
 GROUP BY client_ip, app, session
 -- a conversation whose client another exhibit took for the server is listed with the record that counts

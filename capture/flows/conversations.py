@@ -92,7 +92,7 @@ class Conversations:
     def pop(self, slot: int) -> Dialogue:
         """What parsers knew of a spoken flow that is over."""
         dialogue = self._dialogues.pop(slot)
-        if dialogue.readers is not None:
+        if dialogue.readers is not None or dialogue.unanswered is not None:
             self.dissector.finish(dialogue)
         return dialogue
 

@@ -343,7 +343,7 @@ def _take_dns(buffer: Any, start: int, length: int, found: Any) -> int:
         return LEFT
     message, answer = found.counts[0], found.counts[1]
     answers = _u16(buffer, start + 6)
-    if answers > MAX_ANSWERS or answer + answers > len(found.answer_type):
+    if answers > MAX_ANSWERS or (answers and not flags & 0x8000) or answer + answers > len(found.answer_type):
         return LEFT
     for text, row in ((found.dns_name, message), (found.answer_name, answer), (found.answer_data, answer)):
         if len(text.arena) - text.offsets[row] < _MESSAGE_ROOM + _NAME_ROOM * (answers + 2) + 4 * length:

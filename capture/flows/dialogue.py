@@ -9,6 +9,7 @@ from wirecover.capture.flows.relayed import Run
 from wirecover.capture.flows.ssh_handshake import SshHandshake
 from wirecover.capture.protocols.dns import DnsTcpReader
 from wirecover.capture.protocols.dtls import DtlsReader
+from wirecover.capture.protocols.exchanges import Recognised
 from wirecover.capture.protocols.messenger_bytes import FIRST_PAYLOADS, FirstPayload, messenger_signatures
 from wirecover.capture.protocols.opcua import OpcUaReader
 from wirecover.capture.protocols.quic import InitialReader
@@ -76,6 +77,8 @@ class Dialogue:
     """The `client_half` that the flow table knows."""
     recognised = False
     """A row of `recognitions` was written."""
+    unanswered: tuple[Recognised, int] | None = None
+    """What one side alone said, and the frame: it counts at the end, if nothing has answered it by then."""
     deaf = False
     """A QUIC flow whose hellos are known: nothing more is read of it, STUN apart."""
     stun_realm: str | None = None

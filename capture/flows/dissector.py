@@ -122,12 +122,8 @@ class Dissector:
         if dialogue.service in STREAM_SERVICES:
             self._read_head(dialogue, readers, piece, data)
         if dialogue.service == "http-connect" and (target := _CONNECT.match(data)):
-            self._note_recognised(
-                dialogue,
-                piece,
-                "http-connect",
-                Recognised("http-connect", "CONNECT request", target[1].decode("ascii")),
-            )
+            found = Recognised("http-connect", "CONNECT request", target[1].decode("ascii"))
+            self._note_recognised(dialogue, piece.frame, "http-connect", found)
         if dialogue.service == "ssh":
             dialogue.ssh = SshHandshake()
             return self._read_ssh(dialogue.ssh, piece, data)
@@ -181,7 +177,7 @@ class Dissector:
             dialogue.reading().rtp[piece.half] = run
             if run[2] == 3:
                 self._note_recognised(
-                    dialogue, piece, "rtp",
+                    dialogue, piece.frame, "rtp",
                     Recognised("rtp", "three packets in order behind lengths of RFC 4571", f"ssrc 0x{run[0]:08x}"),
                 )  # fmt: skip
 
@@ -347,7 +343,7 @@ class Dissector:
             return
         if not dialogue.recognised:
             found = Recognised("ike", f"ISAKMP header, exchange {message.exchange}", message.version_name)
-            self._note_recognised(dialogue, piece, "ike", found)
+            self._note_recognised(dialogue, piece.frame, "ike", found)
         for kind, text in message.identities:
             self._hosts.note(piece.sender[0], None, f"ike-{kind}", text, "ike", piece.frame, piece.ts)
         if message.certificates:
@@ -418,6 +414,9 @@ class Dissector:
 
     def finish(self, dialogue: Dialogue) -> None:
         """A flow is over while parsers still waited for more: what they have is all there will be."""
+        if dialogue.unanswered is not None and dialogue.service is None:
+            found, frame = dialogue.unanswered
+            self._note_recognised(dialogue, frame, found.service, found)
         readers = dialogue.readers
         if readers is None or readers is _FINISHED_QUIC_FLOW:
             return
@@ -435,14 +434,17 @@ class Dissector:
         first = payloads[0][0]
         said = [Said(half == first, length, data) for half, length, data in payloads]
         found = recognise_exchange(said, transport, min(piece.ports))
-        if found is not None:
-            self._note_recognised(dialogue, piece, found.service, found)
+        if found is not None and found.answered:
+            self._note_recognised(dialogue, piece.frame, found.service, found)
+        elif found is not None:
+            frame = dialogue.unanswered[1] if dialogue.unanswered else piece.frame
+            dialogue.unanswered = found, frame
 
-    def _note_recognised(self, dialogue: Dialogue, piece: Piece, service: str, found: Recognised) -> None:
+    def _note_recognised(self, dialogue: Dialogue, frame: int, service: str, found: Recognised) -> None:
         dialogue.service = dialogue.service or service
         dialogue.recognised = True
         self._evidence.add(
-            "recognitions", (dialogue.flow_no, found.service, found.reason, found.value, piece.frame)
+            "recognitions", (dialogue.flow_no, found.service, found.reason, found.value, frame)
         )
 
     def _name_service(self, piece: Piece, data: bytes, transport: str) -> str | None:

@@ -82,7 +82,7 @@ class Handshake:
 
     __slots__ = (
         "abbreviated", "carrier", "certificate_frame", "certificates", "client", "client_certificates", "client_frame",
-        "client_ts", "ech", "quic_version", "retried", "server", "server_frame", "server_ts", "sni",
+        "client_half", "client_ts", "ech", "quic_version", "retried", "server", "server_frame", "server_ts", "sni",
     )  # fmt: skip
 
     def __init__(self, carrier: str) -> None:
@@ -99,6 +99,8 @@ class Handshake:
         self.certificates: tuple[tuple[str, str], ...] = ()
         """(SHA-1, SHA-256) of each certificate the server sent, leaf first."""
         self.certificate_frame: int | None = None
+        self.client_half: int | None = None
+        """Of DTLS inside a relay's flow: which half carries the client, who need not be the flow's client."""
         self.client_certificates: tuple[str, ...] = ()
         """SHA-256 of each certificate the client sent, leaf first."""
         self.ech: tuple[int, int, int] | None = None

@@ -61,7 +61,7 @@ class HandshakeBook:
             elif message.type == SERVER_HELLO:
                 server = self._server_facts(message.body)
                 handshake.take_server(server, piece.frame, piece.ts)
-                if dialogue.client_half is None:
+                if dialogue.client_half is None and dialogue.service != "stun":
                     dialogue.client_half = 1 - piece.half
             elif message.type == CERTIFICATE:
                 chain = self._certificates.chain(message.body, dialogue.flow_no, piece.frame)
@@ -76,7 +76,10 @@ class HandshakeBook:
         if handshake.client_frame is None and hello.outer_ech is not None:
             handshake.ech = hello.outer_ech.config_id, hello.outer_ech.kdf, hello.outer_ech.aead
         handshake.take_client(ClientFacts.of(hello, carrier), hello.sni, frame, ts)
-        dialogue.client_half = half
+        if carrier == "dtls" and dialogue.service == "stun":
+            handshake.client_half = half
+        else:
+            dialogue.client_half = half
         for problem in hello.problems:
             self._ledger.note("odd-" + carrier, problem, frame)
 
@@ -163,7 +166,8 @@ class HandshakeBook:
     ) -> None:
         if not chain:
             return
-        if dialogue.client_half == piece.half:
+        client = dialogue.client_half if handshake.client_half is None else handshake.client_half
+        if client == piece.half:
             handshake.client_certificates = handshake.client_certificates or tuple(
                 [one.sha256 for one in chain]
             )

@@ -37,6 +37,8 @@ class Recognised:
     reason: str
     value: str | None = None
     """What else the exchange tells, such as the target a proxy was asked for."""
+    answered: bool = True
+    """False: one side alone, which counts only when nothing that was seen answers it."""
 
 
 _Exchange = Sequence[Said]
@@ -70,9 +72,11 @@ def _wireguard(said: _Exchange, server_port: int) -> Recognised | None:
                 "wireguard", "initiation of 148 bytes, answered by a cookie of 64 that names its index"
             )
     if any(one.length == 148 and _is_random(one.data[4:116]) for one in said if one.data[:4] == b"\1\0\0\0"):
-        return Recognised("wireguard", "initiation of 148 bytes, not answered in what was seen")
+        return Recognised(
+            "wireguard", "initiation of 148 bytes, not answered in what was seen", answered=False
+        )
     if any(one.length == 92 and _is_random(one.data[4:60]) for one in said if one.data[:4] == b"\2\0\0\0"):
-        return Recognised("wireguard", "response of 92 bytes, its initiation not seen")
+        return Recognised("wireguard", "response of 92 bytes, its initiation not seen", answered=False)
     return _wireguard_transport(said)
 
 
@@ -141,9 +145,11 @@ def _openvpn(packets: Sequence[tuple[bool, int, bytes]], server_port: int) -> Re
                 return Recognised("openvpn", f"{kind}, server reset {how}")
         acknowledged = _openvpn_acknowledged(packets, up, ask[1:9])
         if acknowledged is not None:
-            return Recognised("openvpn", f"{kind}, then {acknowledged}")
+            return Recognised("openvpn", f"{kind}, then {acknowledged}", answered=False)
         if server_port == _PORT and length == 14 and ask[9:] == bytes(5):
-            return Recognised("openvpn", f"{kind} on port {_PORT}, not answered in what was seen")
+            return Recognised(
+                "openvpn", f"{kind} on port {_PORT}, not answered in what was seen", answered=False
+            )
     return None
 
 

@@ -7,7 +7,7 @@
 -- cannot show: which clock is right where exhibits that recorded the same flow differ
 -- cannot show: use outside the time that the captures cover
 SELECT f.client_ip, f.app, min(f.first_ts) AS first_ts, max(f.last_ts) AS last_ts,
-       count(DISTINCT epoch_ns(f.first_ts) // 86400000000000) AS days, count(*) FILTER (f.counted) AS flows,
+       count(DISTINCT epoch_ns(f.first_ts) // 86400000000000) AS days, count(*) FILTER (f.counted AND NOT f.continues) AS flows,
        coalesce(sum(f.bytes_up + f.bytes_down) FILTER (f.counted), 0)::BIGINT AS bytes,
        min(f.app_confidence) AS lowest_confidence,
        arg_min(c.name, (f.first_ts, f.flow_id)) AS first_capture,

@@ -8,12 +8,13 @@
 -- cannot show: hosts behind one address apart
 WITH sides AS (
     SELECT client_ip AS ip, server_ip AS peer, bytes_up AS sent, bytes_down AS received, app, first_ts, last_ts,
-           counted
+           counted, continues
     FROM flow_sightings
     UNION ALL
-    SELECT server_ip, client_ip, bytes_down, bytes_up, app, first_ts, last_ts, counted FROM flow_sightings
+    SELECT server_ip, client_ip, bytes_down, bytes_up, app, first_ts, last_ts, counted, continues
+    FROM flow_sightings
 )
-SELECT ip, count(*) FILTER (counted) AS flows, count(DISTINCT peer) AS peers,
+SELECT ip, count(*) FILTER (counted AND NOT continues) AS flows, count(DISTINCT peer) AS peers,
        (sum(sent) FILTER (counted))::BIGINT AS bytes_sent,
        (sum(received) FILTER (counted))::BIGINT AS bytes_received,
        (sum(sent + received) FILTER (counted))::BIGINT AS bytes,

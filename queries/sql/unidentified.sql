@@ -19,14 +19,15 @@ WITH hello AS (
                WHEN f.transport = 'tcp' AND NOT f.syn_seen THEN 'start not in the capture'
                ELSE 'protocol not recognised'
            END AS reason,
-           f.service, f.bytes_up + f.bytes_down AS bytes
+           f.service, f.bytes_up + f.bytes_down AS bytes, f.continues
     FROM flow_sightings f LEFT JOIN hello h USING (flow_id)
     WHERE f.counted
 ), counted AS (
-    SELECT reason, service, count(*) AS flows, sum(bytes)::BIGINT AS bytes FROM sorted GROUP BY reason, service
+    SELECT reason, service, count(*) FILTER (NOT continues) AS flows, sum(bytes)::BIGINT AS bytes
+    FROM sorted GROUP BY reason, service
 )
 SELECT reason, service, flows, bytes,
-       round(100.0 * flows / sum(flows) OVER ()::BIGINT, 3)::DOUBLE AS share_of_flows_percent,
+       round(100.0 * flows / nullif(sum(flows) OVER ()::BIGINT, 0), 3)::DOUBLE AS share_of_flows_percent,
        round(100.0 * bytes / nullif(sum(bytes) OVER ()::BIGINT, 0), 3)::DOUBLE AS share_of_bytes_percent
 FROM counted
 ORDER BY reason = 'labelled' DESC, bytes DESC, reason, service

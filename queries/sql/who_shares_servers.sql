@@ -8,7 +8,7 @@
 --     client_ips VARCHAR[], flows BIGINT, bytes BIGINT, first_ts TIMESTAMP_NS, last_ts TIMESTAMP_NS
 -- cannot show: that those who share a server know each other; large services serve everybody
 SELECT server_ip, server_port, transport, app, count(DISTINCT client_ip) AS clients,
-       list_sort(list(DISTINCT client_ip)) AS client_ips, count(*) FILTER (counted) AS flows,
+       list_sort(list(DISTINCT client_ip)) AS client_ips, count(*) FILTER (counted AND NOT continues) AS flows,
        coalesce(sum(bytes_up + bytes_down) FILTER (counted), 0)::BIGINT AS bytes,
        min(first_ts) AS first_ts, max(last_ts) AS last_ts
 FROM flow_sightings

@@ -105,7 +105,9 @@ def test_workers_do_not_change_the_case(tmp_path: Path) -> None:
     logs = []
     for one in cases:
         with one.connect() as connection:
-            logs.append(connection.execute("SELECT * FROM custody_log ORDER BY seq").fetchall())
+            logs.append(connection.execute(
+                "SELECT seq, ts, actor, verb, phase, arguments, result FROM custody_log WHERE seq > 1 ORDER BY seq"
+            ).fetchall())  # fmt: skip
     assert logs[0] == logs[1]
 
 

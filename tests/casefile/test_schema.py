@@ -71,7 +71,16 @@ def test_everything_has_a_comment(catalogue: duckdb.DuckDBPyConnection) -> None:
 
 def test_the_names_of_the_design_are_there(catalogue: duckdb.DuckDBPyConnection) -> None:
     names = {row[0] for row in catalogue.execute("SHOW TABLES").fetchall()}
-    assert names == {*TABLES, *DERIVED, *VIEWS, "exhibits", "authority", "custody_log", "declared_series", *foreign.tables()}
+    assert names == {
+        *TABLES,
+        *DERIVED,
+        *VIEWS,
+        "exhibits",
+        "authority",
+        "custody_log",
+        "declared_series",
+        *foreign.tables(),
+    }
 
 
 def test_an_unknown_arrow_type_is_a_programming_error() -> None:

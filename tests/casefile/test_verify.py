@@ -115,7 +115,7 @@ TAMPERING: dict[str, tuple[Callable[[Case], object], str]] = {
     "counter missing": (lambda case: (case.path / "log" / "head.json").unlink(), "head.json is missing"),
     "counter no text": (lambda case: overwrite(case.path / "log" / "head.json", b"\xff"), "cannot be read"),
     "counter ahead": (
-        lambda case: overwrite(case.path / "log" / "head.json", b'{"seq":9,"sha256":"00"}'),
+        lambda case: overwrite(case.path / "log" / "head.json", b'{"seq":9,"sha256":"00"}\n'),
         "acts are missing",
     ),
     "finding planted": (
@@ -132,7 +132,12 @@ TAMPERING: dict[str, tuple[Callable[[Case], object], str]] = {
 def test_an_untouched_case_holds(case: Case) -> None:
     result = verify(case)
     assert result.holds
-    assert [check.subject.split(" (")[0] for check in result.checks] == ["custody log", "2.pcap", "3.pcap"]
+    assert [check.subject.split(" (")[0] for check in result.checks] == [
+        "custody log",
+        "catalogue",
+        "2.pcap",
+        "3.pcap",
+    ]
 
 
 @pytest.mark.parametrize(("act", "says"), TAMPERING.values(), ids=list(TAMPERING))

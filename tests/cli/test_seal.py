@@ -6,20 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
-
-def write_key(path: Path, passphrase: bytes | None = None) -> Path:
-    key = Ed25519PrivateKey.generate()
-    lock = serialization.BestAvailableEncryption(passphrase) if passphrase else serialization.NoEncryption()
-    path.write_bytes(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, lock))
-    path.with_suffix(".pub").write_bytes(
-        key.public_key().public_bytes(
-            serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-        )
-    )
-    return path
+from support.signing_keys import write_key
 
 
 @pytest.fixture
@@ -124,7 +111,16 @@ def test_what_the_command_line_makes_is_private(run, place: Path) -> None:
 
 def test_a_sealed_file_is_verified_with_and_without_its_key(run, place: Path) -> None:
     run("identity", place / "id")
-    run("seal", place / "case", "--to", place / "id.pub", "--out", place / "out.age", "--key", place / "key.pem")
+    run(
+        "seal",
+        place / "case",
+        "--to",
+        place / "id.pub",
+        "--out",
+        place / "out.age",
+        "--key",
+        place / "key.pem",
+    )
     outside = run("verify", place / "out.age")
     assert outside.code == 0 and "not checked  inside" in outside.out
     whole = run("verify", place / "out.age", "--identity", place / "id", "--signer", place / "key.pub")

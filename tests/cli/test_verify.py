@@ -15,7 +15,7 @@ def test_a_case_that_holds(run, analysed: Path) -> None:
     done = run("verify", analysed)
     assert done.code == 0
     assert all(line.startswith("holds ") for line in done.out.splitlines())
-    assert len(done.out.splitlines()) == 2
+    assert len(done.out.splitlines()) == 3
 
 
 def test_a_changed_evidence_file_is_named(run, copied: Path) -> None:

@@ -47,6 +47,22 @@ def test_extra_rules_are_added(tmp_path):
     assert load_rules() is load_rules()
 
 
+def test_what_a_capture_confirmed_may_count_more(tmp_path):
+    row = (
+        load(tmp_path, META + ROW.replace('"seen"', '"mem"') + 'confirmed = "a.pcap"\nregion = ["KR"]\n')
+        .apps["demo"]
+        .evidence[0]
+    )
+    assert (row.confidence, row.confirmed, row.region) == (90, "a.pcap", ("KR",))
+
+
+def test_the_hash_of_local_rules(tmp_path):
+    local = load(tmp_path, META + ROW).local_sha256
+    assert local is not None and load_rules().local_sha256 is None
+    assert load(tmp_path, "# comment\n" + META + ROW).local_sha256 == local
+    assert load(tmp_path, META + ROW.replace("90", "91")).local_sha256 != local
+
+
 def test_one_file_may_be_given(tmp_path):
     load(tmp_path, META + ROW)
     assert "demo" in load_rules(tmp_path / "demo.toml").apps
@@ -105,6 +121,10 @@ def test_dates_are_days_in_utc(tmp_path):
         (META + ROW + "valid_from = 2026-01-02\nvalid_to = 2026-01-02\n", "after valid_from"),
         (META + ROW + "valid_from = 2026-01-02T00:00:00Z\n", "must be of type date"),
         (META + ROW + 'needs = ["demo-name"]\n', "needs itself"),
+        (META + ROW.replace('"seen"', '"mem"'), "at most 75"),
+        (META + ROW.replace('"seen"', '"derived"').replace("90", "76"), "at most 75"),
+        (META + ROW + 'region = ["France"]\n', "two-letter"),
+        (META + ROW + "confirmed = 1\n", "must be of type str"),
         (META + ROW + 'shared_with = ["nobody"]\n', "unknown label 'nobody'"),
     ],
 )

@@ -181,6 +181,29 @@ def test_names_from_dns_must_agree(rules, names, expected):
 
 
 @pytest.mark.parametrize(
+    ("names", "fresh", "expected"),
+    [
+        (["shop.example", "alpha.example"], "alpha.example", ("alpha", 50)),
+        (["shop.example", "alpha.example"], "shop.example", None),
+        (["shop.example", "alpha.example"], None, None),
+        (["shop.example", "www.alpha.example"], "WWW.alpha.example.", ("alpha", 50)),
+        (["alpha.example"], "alpha.example", ("alpha", 70)),  # all agree: nothing is taken off
+    ],
+)
+def test_the_name_asked_for_right_before_the_flow(rules, names, fresh, expected):
+    facts = {"dns_names": tuple((n, 2) for n in names), "dns_fresh": fresh}
+    assert app_of(rules.match(flow(**facts), NOW)) == expected
+    assert rules.match(flow(**facts, sni="other.example"), NOW) is None
+
+
+def test_hints_of_patterns_that_did_not_suffice(rules):
+    (hint,) = rules.hints(frozenset({"framed", "unknown"}), NOW, 9)
+    assert (hint.rule_id, hint.kind, hint.value, hint.frame, hint.confidence) == (
+        "alpha-framed", "signature", "framed", 9, 20,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
     ("names", "expected"),
     [
         (["*.alpha.example", "alpha.example"], ("alpha", 75)),

@@ -3,7 +3,13 @@
 import pytest
 
 from wirecover.capture.apps.matcher import Evidence, Label
-from wirecover.capture.apps.sockets import MAX_GAP_NS, MAX_SOCKET_FLOWS, SocketFlow, labels_by_socket
+from wirecover.capture.apps.sockets import (
+    MAX_GAP_NS,
+    MAX_SOCKET_FLOWS,
+    SocketFlow,
+    ice_session,
+    labels_by_socket,
+)
 
 SECOND = 1_000_000_000
 
@@ -86,3 +92,63 @@ def test_the_surest_relay_leg_is_named_whatever_the_order():
     flows = [RELAY, flow(1, "91.108.13.23", given=label(confidence=90)), flow(2, "198.51.100.7")]
     assert labels_by_socket(flows) == labels_by_socket(flows[::-1])
     assert labels_by_socket(flows)[2].evidence[0].frame == 101
+
+
+PAIR = frozenset({"l/wc", "SuU3"})
+
+
+def leg(
+    number, port, *, session=PAIR, given=None, first=0, last=10 * SECOND, may=True, server="198.51.100.7"
+):
+    return SocketFlow(number, "10.0.0.2", port, server, 35393, first, last, 100 + number, given, may, session)
+
+
+def test_a_leg_of_the_same_ice_session_inherits_even_what_was_inherited():
+    got = labels_by_socket([RELAY, leg(1, 40906), leg(2, 42405)])
+    assert {number: (one.app, one.confidence) for number, one in got.items()} == {
+        1: ("telegram", 70),
+        2: ("telegram", 60),
+    }
+    assert got[2].evidence == (
+        Evidence("telegram", "telegram-same-ice-session", "ice", "SuU3:l/wc", 101, 60),
+    )
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        leg(2, 42405, session=frozenset({"l/wc", "Other"})),
+        leg(2, 42405, session=None),
+        leg(2, 42405, may=False),
+        leg(2, 42405, first=11 * SECOND + MAX_GAP_NS, last=12 * SECOND + MAX_GAP_NS),
+    ],
+)
+def test_no_leg_of_the_session(other):
+    assert set(labels_by_socket([RELAY, leg(1, 40906), other])) == {1}
+
+
+def test_a_session_with_two_labels_passes_nothing_on():
+    flows = [leg(1, 1, given=label()), leg(2, 2, given=label("signal")), leg(3, 3)]
+    assert labels_by_socket(flows) == {}
+
+
+def test_a_weak_label_goes_no_further():
+    assert labels_by_socket([leg(1, 1, given=label(confidence=59)), leg(2, 2)]) == {}
+
+
+@pytest.mark.parametrize(
+    ("username", "expected"),
+    [
+        ("SuU3:l/wc", PAIR),
+        ("l/wc:SuU3", PAIR),
+        ("l/wc:SuU", None),  # a fragment has four characters at least
+        ("l/wc", None),
+        ("l/wc:l/wc", None),
+        ("user name:pass", None),
+        ("", None),
+        (":", None),
+        ("abcd:efgh:ijkl", None),
+    ],
+)
+def test_which_user_names_are_those_of_ice(username, expected):
+    assert ice_session(username) == expected

@@ -373,6 +373,20 @@ def test_connect_and_wireguard(tmp_path: Path) -> None:
     assert [one["service"] for one in found["flows"]] == ["http-connect", "wireguard"]
 
 
+def test_one_side_alone_counts_only_if_nothing_answers(tmp_path: Path) -> None:
+    ask, reply = b"\x38" + bytes(range(1, 9)) + bytes(5), b"\x40" + bytes(range(11, 19)) + b"\1\0\0\0\0"
+    reply += ask[1:9] + bytes(4)
+    for folder, turns, frame in (
+        ("alone", [(True, ask)] * 3, 1),
+        ("answered", [(True, ask), (False, reply)], 2),
+    ):
+        (tmp_path / folder).mkdir()
+        found = Read(tmp_path / folder, talk.datagrams(line(1194), *turns))
+        (row,) = found["recognitions"]
+        assert ("not answered" in row["reason"]) == (folder == "alone")
+        assert (row["frame"], found["flows"][0]["service"]) == (frame, "openvpn")
+
+
 # ---- QUIC ------------------------------------------------------------------------------------------------
 
 

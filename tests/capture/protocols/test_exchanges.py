@@ -58,6 +58,9 @@ NOT_WIREGUARD = [
 @pytest.mark.parametrize("said", WIREGUARD)
 def test_wireguard(said: list[Said]) -> None:
     assert service(said) == "wireguard"
+    found = recognise_exchange(said, "udp", 443)
+    assert found is not None
+    assert found.answered == (len(said) > 1)
 
 
 @pytest.mark.parametrize("said", NOT_WIREGUARD)
@@ -122,6 +125,7 @@ def test_openvpn_unanswered_on_its_port_says_so() -> None:
     found = recognise_exchange(talk((True, PLAIN_CLIENT)), "udp", 1194)
     assert found is not None
     assert "not answered" in found.reason
+    assert not found.answered
 
 
 def test_esp() -> None:

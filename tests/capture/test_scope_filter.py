@@ -1,0 +1,207 @@
+"""Nothing out of scope gets behind the filter, whatever is in the capture: random networks, random scopes."""
+
+import tempfile
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import HealthCheck, Phase, example, given, settings
+from hypothesis import strategies as st
+from support import conversations as talk
+from support import scope_world as sw
+from support.traffic import ACK, SECOND, START, Connection, Frame, packet, tcp, udp, write_capture
+
+from wirecover.capture.decode import decode
+from wirecover.capture.scope import Scope, Selector
+
+PHASES = (Phase.explicit, Phase.reuse, Phase.generate)  # a world is small, and shrinking it takes minutes
+EVERY_KIND = [
+    sw.Talk(kind, one, other, second, number)
+    for number, (kind, (one, other, second)) in enumerate(
+        (kind, ends)
+        for kind in sw.KINDS
+        for ends in (
+            ("10.0.0.2", "192.0.2.10", 1100), ("192.0.2.10", "10.0.0.2", 1100), ("10.0.0.77", "192.0.2.10", 1200),
+            ("10.0.0.2", "203.0.113.99", 1300), ("203.0.113.99", "10.0.0.2", 1300),
+            ("10.0.0.2", "198.51.100.200", 1400), ("10.0.0.2", "10.9.9.9", 100),
+            ("2001:db8::2", "2001:db8:5::1", 1500), ("2001:db8:77::1", "2001:db8:5::1", 1500),
+        )
+    )
+]  # fmt: skip
+
+
+def worlds() -> st.SearchStrategy[sw.World]:
+    return st.builds(
+        sw.World, sw.talks(), pseudonymise=st.booleans(), by_name=st.booleans(),
+        withheld=st.sets(st.sampled_from(["hosts", "dns_answers", "tls_handshakes.sni", "app_evidence.value"])).map(
+            frozenset
+        ),
+        spans=st.sampled_from([
+            (sw.WINDOW,),
+            ((START + 1000 * SECOND, START + 1400 * SECOND), (START + 1500 * SECOND, START + 3000 * SECOND)),
+        ]),
+    )  # fmt: skip
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck), phases=PHASES)
+@given(worlds())
+@example(sw.World(EVERY_KIND))
+@example(sw.World(EVERY_KIND, pseudonymise=True))
+@example(sw.World(EVERY_KIND, by_name=False))
+def test_nothing_out_of_scope_is_in_any_file(world: sw.World) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        out = Path(name) / "out"
+        out.mkdir()
+        manifest = decode(world.write(Path(name) / "exhibit.pcapng"), out, world.scope)
+        assert sw.leaks(out, world.forbidden() | sw.RECORDER_WORDS) == []
+        counted = sum(one.packets for one in manifest.out_of_scope if one.action == "dropped")
+        capture = pq.read_table(out / "captures.parquet").to_pylist()[0]
+        assert capture["out_of_scope_packets"] == counted
+        assert capture["packets"] == sum(len(sw.frames_of(one)) for one in world.talks)
+        for entry in world.withheld:
+            table, _, column = entry.partition(".")
+            rows = pq.read_table(out / f"{table}.parquet")
+            assert rows.num_rows == 0 if not column else rows[column].null_count == rows.num_rows
+
+
+def test_what_is_in_scope_is_kept_as_without_a_scope(tmp_path: Path) -> None:
+    """The other half of the property: of a capture that is all in scope, a scope takes nothing away."""
+    world = sw.World(EVERY_KIND)
+    inside = [
+        one for one in EVERY_KIND if world.allowed(one) and one.kind not in ("lawyer-in-answer", "reverse")
+    ]
+    frames = [frame for one in inside for frame in sw.frames_of(one)]
+    path = write_capture(tmp_path / "a.pcap", sorted(frames, key=lambda frame: frame.ts))
+    for name, scope in (("open", Scope()), ("scoped", world.scope)):
+        tmp_path.joinpath(name).mkdir()
+        decode(path, tmp_path / name, scope)
+    for table in ("flows", "packets", "tls_handshakes", "stun_messages", "dns_messages", "hosts", "names"):
+        one, other = (
+            pq.read_table(tmp_path / name / f"{table}.parquet").to_pylist() for name in ("open", "scoped")
+        )
+        assert one == other, table
+        assert one, table
+
+
+def decoded(tmp_path: Path, frames: list[Frame], scope: Scope, name: str = "a.pcap") -> dict[str, list]:
+    out = tmp_path / f"out{len(list(tmp_path.iterdir()))}"
+    out.mkdir()
+    decode(write_capture(tmp_path / name, frames), out, scope)
+    return {path.stem: pq.read_table(path).to_pylist() for path in out.glob("*.parquet")}
+
+
+def line(client: str, server: str, ts: int = START, port: int = 40000) -> list[Frame]:
+    return talk.tls_13(Connection(client, server, port, 443, ts=ts), b"www.example").frames
+
+
+def reasons(found: dict[str, list]) -> dict[tuple[str, str], int]:
+    return {(row["reason"], row["action"]): row["packets"] for row in found["out_of_scope"]}
+
+
+def test_each_packet_is_counted_once_under_the_first_reason(tmp_path: Path) -> None:
+    early = line("10.0.0.9", "203.0.113.99", START)
+    lawyer = line("10.0.0.2", "203.0.113.99", START + 100 * SECOND)
+    third = line("10.0.0.9", "192.0.2.1", START + 100 * SECOND)
+    late = line("10.0.0.2", "192.0.2.2", START + 200 * SECOND)
+    kept = line("10.0.0.2", "192.0.2.1", START + 100 * SECOND, 40001)
+    strange = [Frame(bytes(12) + b"\x88\xcc" + bytes(40), START + 100 * SECOND)]
+    scope = Scope(
+        spans=((START + 50 * SECOND, None),),
+        targets=(Selector("network", "10.0.0.2", spans=((None, START + 150 * SECOND),)),),
+        excluded=(Selector("network", "203.0.113.0/24"),),
+    )  # fmt: skip
+    found = decoded(tmp_path, [*early, *lawyer, *third, *kept, *strange, *late], scope)
+    assert reasons(found) == {
+        ("time", "dropped"): len(early), ("excluded", "dropped"): len(lawyer),
+        ("third-party", "dropped"): len(third), ("target-time", "dropped"): len(late),
+        ("no-address", "dropped"): 1,
+    }  # fmt: skip
+    assert [(row["client_ip"], row["server_ip"]) for row in found["flows"]] == [("10.0.0.2", "192.0.2.1")]
+
+
+def test_renewals_are_several_times_and_their_ends_are_inside(tmp_path: Path) -> None:
+    frames = [Frame(packet("10.0.0.2", "192.0.2.1", 17, udp(1, 2, b"x")), START + at) for at in range(10)]
+    found = decoded(tmp_path, frames, Scope(spans=((START + 1, START + 2), (START + 5, START + 7))))
+    assert [row["frame"] for row in found["packets"]] == [2, 3, 6, 7, 8]
+
+
+def test_both_directions_of_a_target_are_kept(tmp_path: Path) -> None:
+    found = decoded(
+        tmp_path, line("192.0.2.1", "10.0.0.2"), Scope(targets=(Selector("network", "10.0.0.0/30"),))
+    )
+    [flow] = found["flows"]
+    assert flow["packets_up"] > 0 and flow["packets_down"] > 0 and not found["out_of_scope"]
+
+
+def tunnel(inner: bytes, outer: tuple[str, str], teid: int) -> bytes:
+    head = bytes((0x30, 0xFF)) + len(inner).to_bytes(2, "big") + teid.to_bytes(4, "big")
+    return packet(*outer, 17, udp(2152, 2152, head + inner))
+
+
+@pytest.mark.parametrize(
+    ("selector", "kept"),
+    [
+        (Selector("network", "10.1.1.1"), True), (Selector("network", "10.1.1.1", "outer"), False),
+        (Selector("network", "172.16.0.1", "outer"), True), (Selector("network", "172.16.0.1"), False),
+        (Selector("network", "172.16.0.1", "any"), True), (Selector("teid", "77"), True),
+        (Selector("teid", "78"), False),
+        (Selector("mac", "01:01:01:01:01:01"), True), (Selector("mac", "02:02:02:02:02:02"), True),
+        (Selector("mac", "02:02:02:02:02:03"), False), (Selector("recording", "LIID-7"), True),
+        (Selector("recording", "LIID"), False),
+    ],
+)  # fmt: skip
+def test_a_target_is_held_at_the_layer_that_is_stated(tmp_path: Path, selector: Selector, kept: bool) -> None:
+    inner = packet("10.1.1.1", "192.0.2.1", 6, tcp(1000, 443, 1, 1, ACK, b"x"))[14:]
+    frame = Frame(tunnel(inner, ("172.16.0.1", "172.16.0.2"), 77))
+    found = decoded(tmp_path, [frame], Scope(targets=(selector,)), "openli_LIID-7_1700000000.pcap")
+    assert len(found["flows"]) == kept
+
+
+def test_an_exclusion_is_held_against_every_layer(tmp_path: Path) -> None:
+    inner = packet("10.1.1.1", "192.0.2.1", 6, tcp(1000, 443, 1, 1, ACK, b"x"))[14:]
+    for network in ("10.1.1.1", "192.0.2.0/24", "172.16.0.2"):
+        found = decoded(
+            tmp_path, [Frame(tunnel(inner, ("172.16.0.1", "172.16.0.2"), 77))],
+            Scope(excluded=(Selector("network", network),)),
+        )  # fmt: skip
+        assert not found["flows"] and reasons(found) == {("excluded", "dropped"): 1}
+
+
+def test_third_parties_under_pseudonyms_have_sizes_and_times_only(tmp_path: Path) -> None:
+    frames = [*line("10.0.0.9", "192.0.2.1"), *line("192.0.2.1", "10.0.0.8", port=50000)]
+    frames += talk.dns_lookup("secret.example", "alias.example", bytes((1, 2, 3, 4)), START + SECOND)
+    icmp = Frame(packet("10.0.0.9", "192.0.2.1", 1, b"\x08\0\0\0" + bytes(20)), START + 2 * SECOND)
+    scope = Scope(targets=(Selector("network", "10.0.0.99"),), others="pseudonymise", key=b"k" * 32)
+    found = decoded(tmp_path, [*frames, icmp], scope)
+    assert reasons(found) == {("third-party", "pseudonymised"): len(frames), ("third-party", "dropped"): 1}
+    ends = [(row["client_ip"], row["server_ip"]) for row in found["flows"]]
+    assert len(ends) == 3 and all(ip.startswith("100::") for pair in ends for ip in pair)
+    assert ends[0][1] == ends[1][0], "one address has one pseudonym"
+    assert sum(row["payload_bytes"] for row in found["packets"]) > 0
+    for table in ("tls_handshakes", "dns_messages", "names", "hosts", "app_evidence", "stun_messages"):
+        assert found[table] == [], table
+    other = decoded(
+        tmp_path, [*frames, icmp], Scope(targets=scope.targets, others="pseudonymise", key=b"l" * 32)
+    )
+    assert {row["client_ip"] for row in other["flows"]}.isdisjoint(ip for pair in ends for ip in pair)
+
+
+def test_pseudonyms_need_a_key() -> None:
+    with pytest.raises(ValueError, match="key"):
+        Scope(others="pseudonymise", key=b"short")
+
+
+def test_the_digest_tells_scopes_apart_and_no_key(tmp_path: Path) -> None:
+    scopes = [
+        Scope(), Scope(spans=((1, 2),)), Scope(targets=()), Scope(targets=(Selector("network", "10.0.0.1"),)),
+        Scope(targets=(Selector("network", "10.0.0.1", "outer"),)), Scope(excluded_names=("abcd",)),
+        Scope(others="pseudonymise", key=b"k" * 32), Scope(others="pseudonymise", key=b"l" * 32),
+        Scope(withheld=frozenset({"hosts"})),
+    ]  # fmt: skip
+    assert len({scope.digest() for scope in scopes}) == len(scopes)
+    assert "6b6b6b6b" not in repr(scopes[6]) and "kkkk" not in repr(scopes[6])
+
+
+def test_no_target_keeps_nobody(tmp_path: Path) -> None:
+    found = decoded(tmp_path, line("10.0.0.9", "192.0.2.1"), Scope(targets=()))
+    assert found["flows"] == [] and found["captures"][0]["first_ts"] is None
