@@ -128,7 +128,10 @@ class Conversations:
             self._talk = self._talk._replace(left=np.zeros(2 * (len(candidates) + len(hellos)), np.int32))
         cursor = self._talk.cursor
         cursor[: LEFT + 1] = 0
-        shown, pieces = 0, _Pieces(rows, buffer, step, status, self._datagrams.found.message, self._tracker.flows)
+        shown, pieces = (
+            0,
+            _Pieces(rows, buffer, step, status, self._datagrams.found.message, self._tracker.flows),
+        )
         while True:
             why = converse(
                 self._talk, rows, buffer, step.copies, candidates, hellos, self._datagrams.found,
@@ -160,12 +163,13 @@ class Conversations:
 
     def _meet(self, hello: Any, buffer: memoryview) -> None:
         body = buffer[hello["at"] : hello["at"] + hello["length"]]
-        if not self.shapes.meet((int(hello["first"]), int(hello["second"])), bool(hello["server"]), body):
+        key = (int(hello["first"]), int(hello["second"]))
+        if not self.shapes.meet(key, body, server=bool(hello["server"])):
             self._talk.cursor[NO_SHAPES] = 1
 
     def _meet_server(self, block: int) -> None:
         body = self._deck.message(block)
-        if not self.shapes.meet(self._deck.shape_hash(body), True, memoryview(body)):
+        if not self.shapes.meet(self._deck.shape_hash(body), memoryview(body), server=True):
             self._talk.flights.count[NO_CHAINS] = 1
 
     def _meet_chain(self, slot: int, frame: int) -> None:
@@ -198,7 +202,8 @@ class Conversations:
         stun = self._stun_facts() if np.any(pieces.status[candidates] == STUN) else ()
         for code in left.tolist():
             if code < 0:
-                self._take_hello(*next(hellos), pieces.plain)
+                hello, packet, flow_no = next(hellos)
+                self._take_hello(hello, packet, flow_no, pieces.plain)
                 continue
             if code >= FLIGHT_CODE:
                 self._show_flight(code - FLIGHT_CODE)

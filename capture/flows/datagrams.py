@@ -571,7 +571,8 @@ class DatagramReader:
             np.zeros(rows, np.uint8), np.zeros(rows, np.int32), np.zeros(4, np.int64),
             np.zeros(rows, np.int32), np.zeros((rows, 6), np.int64), _text_column(rows, 48 * rows),
             np.zeros(answers, np.int32), np.zeros(answers, np.int32), np.zeros(answers, np.int64),
-            np.zeros(answers, np.uint64), np.zeros(answers, np.uint64), _text_column(answers, 64 * rows), _text_column(answers, 64 * rows),
+            np.zeros(answers, np.uint64), np.zeros(answers, np.uint64),
+            _text_column(answers, 64 * rows), _text_column(answers, 64 * rows),
             np.zeros(rows, np.int32), np.zeros((rows, 4), np.int64), np.zeros(attributes, np.int32),
             *(_text_column(rows, 24 * rows) for _ in range(8)),
         )  # fmt: skip

@@ -27,8 +27,8 @@ MAX_CHAIN_NAMES: Final = 48
 """Names in a leaf; of one with more, the chain is left to the parsers."""
 
 FLIGHT: Final = np.dtype(
-    [("used", "i4"), ("read", "i4"), ("inside", "i4"), ("pieces", "i4"), ("end", "i4", FLIGHT_PIECES), ("frame", "i8", FLIGHT_PIECES),
-     ("ts", "i8", FLIGHT_PIECES), ("slot", "i4"), ("half", "u1"), ("done", "u1")]
+    [("used", "i4"), ("read", "i4"), ("inside", "i4"), ("pieces", "i4"), ("end", "i4", FLIGHT_PIECES),
+     ("frame", "i8", FLIGHT_PIECES), ("ts", "i8", FLIGHT_PIECES), ("slot", "i4"), ("half", "u1"), ("done", "u1")]
 )  # fmt: skip
 """end[k], frame[k], ts[k]: where piece k ends in the block, and its packet. read: up to where records were read;
 inside: and how much of the handshake messages in the record there.
@@ -110,7 +110,12 @@ def _shape_of_hello(buffer: Any, at: int, end: int, shape: Any) -> int:
     """A ServerHello up to TLS 1.2 but for its random and session id; -1 if it is anything else."""
     if end - at < 38 or end - at > MAX_SERVER_HELLO or buffer[at] != 3 or buffer[at + 1] > 3:
         return -1
-    if buffer[at + 2] == 0xCF and buffer[at + 3] == 0x21 and buffer[at + 4] == 0xAD and buffer[at + 5] == 0x74:
+    if (
+        buffer[at + 2] == 0xCF
+        and buffer[at + 3] == 0x21
+        and buffer[at + 4] == 0xAD
+        and buffer[at + 5] == 0x74
+    ):
         return -1  # may be a HelloRetryRequest
     session = np.int64(buffer[at + 34])
     rest = at + 35 + session
@@ -136,7 +141,9 @@ def _shape_of_hello(buffer: Any, at: int, end: int, shape: Any) -> int:
 
 
 @kernel
-def _message(flights: Any, known: Any, servers: Any, kind: int, at: int, end: int, frame: int, ts: int) -> int:
+def _message(
+    flights: Any, known: Any, servers: Any, kind: int, at: int, end: int, frame: int, ts: int
+) -> int:
     """One whole message of the flight."""
     if kind == 2:
         if known.server >= 0:

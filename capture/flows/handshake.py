@@ -234,7 +234,8 @@ def known_handshakes(
         "certificate_sha1s": certificates(0), "certificate_sha256s": certificates(1),
     }  # fmt: skip
     return [
-        columns[field.name] if field.name in columns else pa.nulls(size, field.type) for field in TLS_HANDSHAKES
+        columns[field.name] if field.name in columns else pa.nulls(size, field.type)
+        for field in TLS_HANDSHAKES
     ]
 
 

@@ -19,7 +19,8 @@ HELLO: Final = np.dtype(
      ("ech_at", "i8"),
      ("half", "u1"), ("server", "u1"), ("first", "u8"), ("second", "u8")]
 )  # fmt: skip
-"""A regular hello: where its body is in the buffer, its server name, its Encrypted ClientHello (0: none), and the two halves of its shape's hash."""
+"""A regular hello: where its body is in the buffer, its server name, its Encrypted ClientHello (0: none), and the two
+halves of its shape's hash."""
 
 SHAPE_BYTES: Final = 8192
 """Room for one shape; a longer hello goes to the parser."""

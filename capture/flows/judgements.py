@@ -13,7 +13,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from wirecover.capture.apps.matcher import Evidence, Label
-from wirecover.capture.flows.strings import StringTable, intern
+from wirecover.capture.flows.strings import AS_IT_IS, StringTable, intern
 from wirecover.capture.kernels import kernel
 from wirecover.capture.tables import APP_EVIDENCE
 
@@ -28,7 +28,7 @@ _ROOM: Final = 1 << 12
 def number_facts(strings: Any, facts: Any, width: int, start: int, numbers: Any) -> int:
     """Number each distinct row of `width` bytes from row `start` on; the row reached when there is no more room."""
     for i in range(start, len(numbers)):
-        number = intern(strings, facts, i * width, (i + 1) * width, False)
+        number = intern(strings, facts, i * width, (i + 1) * width, AS_IT_IS)
         if number < 0:
             return i
         numbers[i] = number
@@ -93,7 +93,9 @@ class Judgements:
         self, numbers: NDArray[np.int32], flow_no: NDArray[np.int64], frames: NDArray[np.int64]
     ) -> pa.Table:
         """Rows of `app_evidence` of flows with these judgements: `frames` has a row of frames for each flow."""
-        counts = np.array([len(label.evidence) + len(label.conflicts) if label else 0 for label in self._labels], np.int64)
+        counts = np.array(
+            [len(label.evidence) + len(label.conflicts) if label else 0 for label in self._labels], np.int64
+        )
         starts = np.array([0, *accumulate(counts.tolist())], np.int64)
         given = np.flatnonzero(numbers >= 0)
         count = counts[numbers[given]]

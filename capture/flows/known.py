@@ -28,7 +28,7 @@ from wirecover.capture.flows.hellos import HELLO
 from wirecover.capture.flows.names import NameBook, asked, fresh, learn, note
 from wirecover.capture.flows.shapes import ShapeTable, find_shape
 from wirecover.capture.flows.state import AFTER_GAP, CANDIDATE, FLOW, HALF, IS_TLS, POOLED, TLS_START
-from wirecover.capture.flows.strings import intern
+from wirecover.capture.flows.strings import AS_IT_IS, LOWER, intern
 from wirecover.capture.kernels import kernel
 from wirecover.capture.packets.record import PACKET
 
@@ -40,7 +40,8 @@ KNOWN: Final = np.dtype(
         ("certificate_frame", "i8"), ("names", "i8"), ("low_bits", "u8"), ("high_bits", "u8"),
         ("sni", "i4"), ("client", "i4"), ("server", "i4"), ("username", "i4"), ("realm", "i4"), ("software", "i4"),
         ("chain", "i4"), ("flight", "i4"), ("fresh", "i4"), ("ech", "i4"), ("ech_suite", "i4"),
-        ("first_kind", "u2", FIRST_STUN), ("first_length", "u2", FIRST_STUN), ("first_half", "u1"), ("first_count", "u1"),
+        ("first_kind", "u2", FIRST_STUN), ("first_length", "u2", FIRST_STUN), ("first_half", "u1"),
+        ("first_count", "u1"),
         ("service", "u1"), ("spoken", "u1"), ("client_half", "i1"), ("abbreviated", "i1"),
     ]
 )  # fmt: skip
@@ -48,8 +49,8 @@ KNOWN: Final = np.dtype(
 strings and shapes -1 where there are none. names: its place in `NameBook` lists. low_bits, high_bits: which STUN
 attributes were seen, by the bits of `Talk.bit_of`. first_kind, first_length: type and datagram length of the first
 STUN messages, bit k of first_half: which half sent message k. spoken: there is a dialogue. chain: its
-number; flight: the block in which the server's flight is gathered, FLIGHT_OVER when it is read. fresh: that of its names
-whose answer came right before the flow. ech, ech_suite: config id, and KDF << 16 | AEAD, of an outer Encrypted
+number; flight: the block in which the server's flight is gathered, FLIGHT_OVER when it is read. fresh: that of its
+names whose answer came right before the flow. ech, ech_suite: config id, and KDF << 16 | AEAD, of an outer Encrypted
 ClientHello. abbreviated: 1 = up to
 TLS 1.2 the server went on without certificates, -1 = not known."""
 NO_FLIGHT: Final = -1
@@ -92,8 +93,8 @@ CANDIDATE_AT, HELLO_AT, LEFT, NO_STRINGS, NO_SHAPES = range(5)
 # why `converse` came back
 DONE, SHOW, SHAPE, ROOM, FLIGHT_SHAPE, CHAIN = range(6)
 """SHOW: the last one in `left` may teach names and has to be read before the loop goes on. SHAPE: the hello at the
-cursor has a shape never seen. ROOM: a table is full. FLIGHT_SHAPE, CHAIN: the flight of the candidate at the cursor came
-to a hello, or a chain, never seen."""
+cursor has a shape never seen. ROOM: a table is full. FLIGHT_SHAPE, CHAIN: the flight of the candidate at the cursor
+came to a hello, or a chain, never seen."""
 
 
 @kernel
@@ -147,7 +148,7 @@ def _teach(talk: Any, names: Any, found: Any, message: int, packet: Any, flow_no
     """The addresses in a DNS response are known by the name asked for; False without room."""
     name = intern(
         names.strings, found.dns_name.arena, np.int64(found.dns_name.offsets[message]),
-        np.int64(found.dns_name.offsets[message + 1]), True,
+        np.int64(found.dns_name.offsets[message + 1]), LOWER,
     )  # fmt: skip
     if name < 0:
         if not talk.cursor[3]:
@@ -178,12 +179,14 @@ def _kept_text(talk: Any, names: Any, text: Any, message: int, before: int) -> i
     start, end = np.int64(text.offsets[message]), np.int64(text.offsets[message + 1])
     if start == end:
         return before
-    number = intern(names.strings, text.arena, start, end, False)
+    number = intern(names.strings, text.arena, start, end, AS_IT_IS)
     return number if number >= 0 else -2
 
 
 @kernel
-def _take_stun(talk: Any, known: Any, names: Any, found: Any, message: int, packet: Any, kind: int, half: int) -> int:
+def _take_stun(
+    talk: Any, known: Any, names: Any, found: Any, message: int, packet: Any, kind: int, half: int
+) -> int:
     """Keep what a STUN message says: 1; 0: only the parser can; -1: no room."""
     start = found.stun_code[message - 1, 3] if message else 0
     low, high = known.low_bits, known.high_bits
@@ -232,7 +235,7 @@ def _take_hello(talk: Any, known: Any, names: Any, hello: Any, packet: Any, buff
         if known.client_frame == 0:
             name = -1
             if hello.sni_length:
-                name = intern(names.strings, buffer, hello.sni_at, hello.sni_at + hello.sni_length, False)
+                name = intern(names.strings, buffer, hello.sni_at, hello.sni_at + hello.sni_length, AS_IT_IS)
                 if name < 0:
                     return 0 if talk.cursor[3] else -1
             known.sni, known.client = name, shape
@@ -290,7 +293,7 @@ def _take_flight(
         flights, known, talk.servers, np.int64(known.flight), source, one.at, np.int64(one.length), packet.frame,
         packet.ts,
     )  # fmt: skip
-    if told == NEW_SHAPE or told == NEW_CHAIN:
+    if told in (NEW_SHAPE, NEW_CHAIN):
         return told
     if before < 0 and known.chain >= 0:
         at = flights.chain_names[known.chain]

@@ -97,7 +97,7 @@ class Labeller:
         services = np.zeros(len(rows), np.int32)
         services[plain] = known["service"][plain]
         frames = np.zeros((len(rows), _FRAMES), np.int64)
-        frames[:, : NAMES] = state["first_frame"][:, None]
+        frames[:, :NAMES] = state["first_frame"][:, None]
         self._conversations.release(known[plain])
         self._name_servers(rows, known, plain)
         numbers = np.full(len(rows), -1, np.int32)
@@ -108,7 +108,9 @@ class Labeller:
         self._note_sessions(batch, known, plain)
         names: dict[str | None, int] = {name: number for number, name in enumerate(SERVICES)}
         tables += self._spoken_flows(batch, np.flatnonzero(met & (known["spoken"] != 0)), services, names)
-        self._evidence.add_columns("tls_handshakes", [one.combine_chunks() for one in by_flow(tables).columns])
+        self._evidence.add_columns(
+            "tls_handshakes", [one.combine_chunks() for one in by_flow(tables).columns]
+        )
         batch.services = named(services, list(names))
         return batch
 
@@ -165,7 +167,9 @@ class Labeller:
         numbers, new = found
         for i in new.tolist():
             server = tuple(int(column[i]) for column in columns[1:6])
-            label = self._judge_known(server, of[i], int(fresh[i]), [int(name) for name in chosen[i]], int(state["first_ts"][i]))
+            label = self._judge_known(
+                server, of[i], int(fresh[i]), [int(name) for name in chosen[i]], int(state["first_ts"][i])
+            )
             self._judged.add(label)
         return numbers
 
@@ -186,9 +190,7 @@ class Labeller:
         _choose(names.arrays.lists, places, self._telling, chosen, frames)
         return chosen, frames
 
-    def _judge_known(
-        self, server: Any, known: Any, fresh: int, chosen: list[int], ts: int
-    ) -> Label | None:
+    def _judge_known(self, server: Any, known: Any, fresh: int, chosen: list[int], ts: int) -> Label | None:
         """The label of a KNOWN row, with stand-ins for frames."""
         conversations = self._conversations
         names = conversations.names
@@ -235,11 +237,13 @@ class Labeller:
         state = rows.state[places]
         shaken: list[int] = []
         handshakes: list[Handshake] = []
-        columns = (
+        columns: tuple[NDArray[Any], ...] = (
             places, rows.slots[places], state["flow_no"], state["first_frame"], state["first_ts"], state["client"],
             state["protocol"], state["ip_version"], *(column[places] for column in rows.server),
         )  # fmt: skip
-        for i, slot, flow_no, frame, ts, client, *server in zip(*(one.tolist() for one in columns), strict=True):
+        for i, slot, flow_no, frame, ts, client, *server in zip(
+            *(one.tolist() for one in columns), strict=True
+        ):
             dialogue = conversations.pop(slot)
             handshake = dialogue.handshake
             if handshake is not None:
@@ -322,7 +326,7 @@ def shared_sockets(
     """Which of the flows are UDP flows of a socket that a call may use for other flows too."""
     known = conversations.known(slots)
     met = (known["flow_no"] == flows["flow_no"][slots]) & (flows["protocol"][slots] == 17)
-    shared = met & (known["spoken"] == 0) & np.isin(known["service"], _CALL_KNOWN)
+    shared: NDArray[np.bool_] = met & (known["spoken"] == 0) & np.isin(known["service"], _CALL_KNOWN)
     for i in np.flatnonzero(met & (known["spoken"] != 0)).tolist():
         dialogue = conversations.get(int(slots[i]))
         shared[i] = dialogue is not None and dialogue.service in _CALL_SERVICES

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from wirecover.capture.flows.strings import StringTable, intern
+from wirecover.capture.flows.strings import LOWER, StringTable, intern
 from wirecover.capture.flows.texts import addresses, named
 from wirecover.capture.kernels import kernel
 
@@ -36,7 +36,8 @@ SEEN: Final = np.dtype(
 )  # fmt: skip
 LEARNT: Final = np.dtype(
     [("client_hi", "u8"), ("client_lo", "u8"), ("hi", "u8"), ("lo", "u8"), ("told", "i8"), ("list", "i8"),
-     ("frame", "i8", MAX_PER_ADDRESS), ("ts", "i8", MAX_PER_ADDRESS), ("name", "i4", MAX_PER_ADDRESS), ("count", "i4"), ("version", "u1")]
+     ("frame", "i8", MAX_PER_ADDRESS), ("ts", "i8", MAX_PER_ADDRESS),
+     ("name", "i4", MAX_PER_ADDRESS), ("count", "i4"), ("version", "u1")]
 )  # fmt: skip
 """told: how many answers were learnt before this pair's last one. list: where its names stand in `lists`, 0 if they
 do not yet."""
@@ -79,7 +80,13 @@ def _seen_place(names: Any, version: int, hi: Any, lo: Any, name: int, source: i
     place = np.int64(code & np.uint64(mask))
     while names.seen_index[place] >= 0:
         row = names.seen[names.seen_index[place]]
-        if row.lo == lo and row.hi == hi and row.name == name and row.source == source and row.version == version:
+        if (
+            row.lo == lo
+            and row.hi == hi
+            and row.name == name
+            and row.source == source
+            and row.version == version
+        ):
             break
         place = (place + 1) & mask
     return place
@@ -214,7 +221,7 @@ def _note_servers(
     """Note server names (numbers, as the client wrote them) of many flows; the flow reached when room ran out."""
     ends, arena = names.strings.ends, names.strings.arena
     for i in range(start, len(sni)):
-        name = intern(names.strings, arena, ends[sni[i]], ends[sni[i] + 1], True)
+        name = intern(names.strings, arena, ends[sni[i]], ends[sni[i] + 1], LOWER)
         if name < 0 or not note(names, version[i], hi[i], lo[i], name, 1, flow_no[i], frame[i], ts[i]):
             return i
     return len(sni)
@@ -395,9 +402,7 @@ class NameBook:
         """(name, frame of the answer) of the list at this place of `lists`, oldest first."""
         lists = self._arrays.lists
         pairs = lists[at + 1 : at + 1 + 2 * int(lists[at])].tolist() if at else []
-        return tuple(
-            [(self.text(name), frame) for name, frame in zip(pairs[::2], pairs[1::2], strict=True)]
-        )
+        return tuple([(self.text(name), frame) for name, frame in zip(pairs[::2], pairs[1::2], strict=True)])
 
     def text(self, number: int) -> str:
         """The name of a number."""
@@ -438,6 +443,8 @@ def warm() -> None:
     book._grow_learnt()
     book._grow_lists(np.zeros(1, np.int64))
     one, some = np.uint64(1), np.ones(1, np.uint64)
-    book.note_servers(*(np.zeros(1, np.uint8), some, some, np.zeros(1, np.int32)), *[np.zeros(1, np.int64)] * 3)
+    book.note_servers(
+        *(np.zeros(1, np.uint8), some, some, np.zeros(1, np.int32)), *[np.zeros(1, np.int64)] * 3
+    )
     asked(book.arrays, 4, one, one, one, one)
     fresh(book.arrays, 4, one, one, one, one, 1)

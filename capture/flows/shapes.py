@@ -85,7 +85,7 @@ class ShapeBook:
         self.clients: ShapeTable[ClientFacts] = ShapeTable()
         self.servers: ShapeTable[ServerFacts] = ShapeTable()
 
-    def meet(self, key: tuple[int, int], server: bool, body: memoryview) -> bool:
+    def meet(self, key: tuple[int, int], body: memoryview, *, server: bool) -> bool:
         """A shape that kernels do not know: have the parser read this hello. False when no more shapes may be kept."""
         if server:
             if self.servers.is_full:

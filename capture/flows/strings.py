@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from wirecover.capture.flows.texts import text_array
 from wirecover.capture.kernels import kernel
 
+AS_IT_IS, LOWER = 0, 1
+"""How `intern` takes letters."""
 NO_ROOM: Final = -1
 """`intern` could not keep a string: the owner has to make room, or to do without."""
 
@@ -84,15 +86,15 @@ def sip_hash(buffer: Any, at: int, end: int, seed: int, which: int) -> Any:
 
 @kernel
 def _same(arena: Any, one: int, other: int, size: int) -> bool:
-    for i in range(size):
-        if arena[one + i] != arena[other + i]:
-            return False
-    return True
+    i = 0
+    while i < size and arena[one + i] == arena[other + i]:
+        i += 1
+    return i == size
 
 
 @kernel
-def intern(strings: Any, buffer: Any, at: int, end: int, lower: bool) -> int:
-    """The number of buffer[at:end], with ASCII letters in lower case if `lower`; NO_ROOM when it cannot be kept."""
+def intern(strings: Any, buffer: Any, at: int, end: int, lower: int) -> int:
+    """The number of buffer[at:end], as it is or in lower case (ASCII); NO_ROOM when it cannot be kept."""
     number = strings.count[0]
     start, size = strings.ends[number], end - at
     if number + 1 >= len(strings.ends) or start + size > len(strings.arena):
@@ -209,7 +211,9 @@ class StringTable:
         """The number of a string; NO_ROOM beyond the limit."""
         if not self.make_room(1, len(data)):
             return NO_ROOM
-        return int(intern(self.strings, np.frombuffer(data or b"\0", np.uint8).copy(), 0, len(data), False))
+        return int(
+            intern(self.strings, np.frombuffer(data or b"\0", np.uint8).copy(), 0, len(data), AS_IT_IS)
+        )
 
     def data(self, number: int) -> bytes:
         """The string of a number."""
