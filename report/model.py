@@ -265,12 +265,27 @@ class LegalEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class LeftOut:
+    """What the scope of the authority left out of one exhibit for one reason, or kept under pseudonyms."""
+
+    exhibit: str
+    reason: str
+    """A key of the catalogues' [left_out] table."""
+    action: str
+    """'dropped' or 'pseudonymised'."""
+    packets: int
+    bytes: int
+    records: int
+
+
+@dataclass(frozen=True, slots=True)
 class ResultDocument:
     format: str
     report_id: str
     case_name: str
     training: bool
     legal_basis: tuple[LegalEntry, ...]
+    left_out: tuple[LeftOut, ...]
     tool: Tool
     latest_ns: int | None
     """Time of the latest packet: the only date the document carries."""
