@@ -16,7 +16,7 @@ import json
 import os
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import file_digest
 from pathlib import Path
 from typing import Any, Final
@@ -79,17 +79,21 @@ def destroy(
     confirm: str,
     signer: Signer,
     *,
-    reason: str | None = None,
+    act_on: Case | None = None,
     clock: Callable[[], int] | None = None,
 ) -> Destroyed:
-    """Erase a case whose reference `confirm` repeats; DestroyError when it does not. Resumes a killed run."""
+    """Erase a case whose reference `confirm` repeats; DestroyError when it does not. Resumes a killed run.
+
+    `act_on` is the case with who acts and why, if it is not just opened here.
+    """
     home = path.resolve()
-    now = clock or Case(home, training=False).clock
+    now = clock or (act_on or Case(home, training=False)).clock
     manifest_signature.check(b"test", signer.sign(b"test"), signer.public_pem())  # before anything is gone
     with only_writer(home):
         resumed = doomed_of(home).exists() or (remains_of(home) / PLAN).exists()
         if home.exists():
-            _condemn(Case.open(home, clock=now, reason=reason), confirm)
+            given = act_on or Case.open(home)
+            _condemn(replace(given, path=home, clock=now), confirm)
         plan = _plan(home, confirm)
         _erase(doomed_of(home))
         return _certify(home, plan, signer, now, resumed=resumed)

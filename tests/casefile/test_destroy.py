@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -42,7 +43,9 @@ def alice(tmp_path: Path) -> Keys:
 def test_only_the_record_remains(case: Case, alice: Keys, tmp_path: Path) -> None:
     files = {path.relative_to(case.path).as_posix() for path in case.path.rglob("*") if path.is_file()}
     name = reference_of(case)
-    done = destroy(case.path, name, alice.signer, reason="limitation reached", clock=lambda: NOW)
+    done = destroy(
+        case.path, name, alice.signer, act_on=replace(case, reason="limitation reached"), clock=lambda: NOW
+    )
     assert {path.name for path in tmp_path.iterdir()} == {"keys", "case.destroyed"}
     assert {path.name for path in done.folder.iterdir()} == {
         "record.json",
