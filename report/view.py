@@ -15,6 +15,7 @@ from wirecover.report.messages import catalogue
 from wirecover.report.model import Application, Exhibit, ResultDocument
 from wirecover.report.verbal import BANDS, CAP
 from wirecover.report.view_findings import assessments_view, facts_view, methods_view
+from wirecover.report.view_quality import authenticity_view, quality_view
 from wirecover.report.words import NOTHING, TO, Words
 
 EXHIBIT_ROWS: Final = 400
@@ -58,6 +59,8 @@ def view(document: ResultDocument, lang: str, attachments: Sequence[Attachment],
         "no_content": [words.sentence(sentence) for sentence in document.no_content],
         "authority": _authority(document, words),
         "exhibits": _exhibits(document, words),
+        "quality": quality_view(document, words),
+        "authenticity": authenticity_view(document, words),
         "facts": facts_view(document, words),
         "assessments": assessments_view(document, words),
         "applications": _applications(document, words),
