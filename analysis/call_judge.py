@@ -82,7 +82,7 @@ def judge(
     state, doubts = _state(group, media, ends)
     caller, callee, why = _sides(group, signalling)
     if dialog is not None:
-        state, doubts = _told(dialog, state, doubts)
+        state, doubts = _told(dialog, state, doubts, heard=bool(group.streams))
         one, two = dialog.caller_ip, dialog.callee_ip
         caller, callee, why = one, None if two == one else two, []  # a switch that calls through itself
     return Verdict(
@@ -216,8 +216,10 @@ def _state(group: Group, media: BothWays | None, ends: dict[int, int]) -> tuple[
     return "unanswered", ()
 
 
-def _told(dialog: Dialog, state: str, doubts: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
+def _told(dialog: Dialog, state: str, doubts: tuple[str, ...], *, heard: bool) -> tuple[str, tuple[str, ...]]:
     """What the dialog says of the state; media that flowed says more than a dialog whose answer was not seen."""
+    if not heard and dialog.state == "unknown":
+        return "unknown", ("the answer to the SIP INVITE is not in the exhibits",)
     if dialog.state == "unknown" or (state == "answered" and dialog.state != "answered"):
         return state, doubts
     return dialog.state, ()

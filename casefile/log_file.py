@@ -263,7 +263,7 @@ def _read_back(handle: int, size: int) -> bytes:
     found = b""
     start = size
     while start > 0:
-        step = min(_BLOCK, start)
+        step = min(max(_BLOCK, len(found)), start)
         start -= step
         os.lseek(handle, start, os.SEEK_SET)
         found = _read(handle, step) + found

@@ -39,6 +39,7 @@ VERBS: Final = {
     "unseal": "Open a sealed case into a new case folder.",
     "share": "Seal a chosen part of a case for a partner, under terms.",
     "receive": "Take in what a partner shared, apart from the case's own evidence.",
+    "destroy": "Erase a case for good and leave a signed record.",
     "identity": "Make a pair of keys that can be sealed for.",
     "apps": "List the applications that can be recognised, and by what.",
     "version": "Show the version of wirecover and of what it stands on.",

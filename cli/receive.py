@@ -4,7 +4,8 @@ from pathlib import Path
 
 import click
 
-from wirecover.cli.signing import clock_free_reason, identity_option, signer_option, trusted_key
+from wirecover.cli.acting import acting, open_case
+from wirecover.cli.signing import identity_option, signer_option, trusted_key
 from wirecover.cli.streams import count, plain, tell
 
 
@@ -19,19 +20,18 @@ from wirecover.cli.streams import count, plain, tell
     help="Case that takes it in.",
 )
 @signer_option(required=True)
-@clock_free_reason
-def receive(file: Path, identity: Path, case: Path, signer: Path, reason: str) -> None:
+@acting
+def receive(file: Path, identity: Path, case: Path, signer: Path) -> None:
     """Check the share FILE whole, then take its rows into a case, apart and under their terms.
 
     They are in the tables foreign_*; the terms are in foreign_bundles.
     """
     from wirecover.casefile.bundle_keys import read_identities
-    from wirecover.casefile.case import Case
     from wirecover.casefile.share_receive import receive as run
 
     trusted = trusted_key(signer)
     assert trusted is not None
-    done = run(Case.open(case, reason=reason or None), file, read_identities(identity), trusted)
+    done = run(open_case(case), file, read_identities(identity), trusted)
     if done.cleared:
         tell(f"{count(done.cleared, 'leftover')} of an unfinished run removed.")
     terms = done.manifest.share

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import click
 
+from wirecover.cli.acting import acting, open_case
 from wirecover.cli.options import case_argument
-from wirecover.cli.signing import clock_free_reason, load_signer, signing_options, to_option
+from wirecover.cli.signing import load_signer, signing_options, to_option
 from wirecover.cli.streams import count, plain, show, size, tell
 
 
@@ -15,20 +16,20 @@ from wirecover.cli.streams import count, plain, show, size, tell
 @to_option
 @click.option("--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help="File to write.")
 @signing_options
-@clock_free_reason
+@acting
 def seal(
-    case: Path, recipients: Sequence[Path], out: Path, key: Path, passphrase_fd: int | None, reason: str
+    case: Path, recipients: Sequence[Path], out: Path, key: Path | None, passphrase_fd: int | None
 ) -> None:
     """Seal the whole of CASE into one file for its recipients, with a signed manifest.
 
     The file is an age file holding a tar archive. Its SHA-256 goes to standard output.
     """
     from wirecover.casefile.bundle_keys import read_recipients
-    from wirecover.casefile.case import Case
     from wirecover.casefile.seal import seal as run
 
     to = read_recipients(recipients)
-    result = run(Case.open(case, reason=reason or None), out, to, load_signer(key, passphrase_fd))
+    opened = open_case(case)
+    result = run(opened, out, to, load_signer(opened, key, passphrase_fd))
     show(result.sealed.sha256)
     members = result.sealed.manifest.members
     if result.cleared:

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import click
 
+from wirecover.cli.acting import acting, open_case
 from wirecover.cli.options import case_argument
-from wirecover.cli.signing import clock_free_reason, load_signer, signing_options, to_option
+from wirecover.cli.signing import load_signer, signing_options, to_option
 from wirecover.cli.streams import count, plain, show, size, tell
 
 
@@ -27,7 +28,7 @@ from wirecover.cli.streams import count, plain, show, size, tell
 )
 @click.option("--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help="File to write.")
 @signing_options
-@clock_free_reason
+@acting
 def share(
     case: Path,
     recipients: Sequence[Path],
@@ -35,9 +36,8 @@ def share(
     handling: str,
     authority: Path | None,
     out: Path,
-    key: Path,
+    key: Path | None,
     passphrase_fd: int | None,
-    reason: str,
 ) -> None:
     """Seal the part of CASE that a scope file lets out, for a partner.
 
@@ -45,14 +45,14 @@ def share(
     """
     from wirecover.casefile.authority_file import read_authority
     from wirecover.casefile.bundle_keys import read_recipients
-    from wirecover.casefile.case import Case
     from wirecover.casefile.share import share as run
     from wirecover.casefile.share_scope import read_order
 
     order, to = read_order(scope), read_recipients(recipients)
     basis = None if authority is None else read_authority(authority)
-    signer = load_signer(key, passphrase_fd)
-    done = run(Case.open(case, reason=reason or None), order, handling, basis, out, to, signer)
+    opened = open_case(case)
+    signer = load_signer(opened, key, passphrase_fd)
+    done = run(opened, order, handling, basis, out, to, signer)
     show(done.sealed.sha256)
     for table, left in done.left.items():
         tell(f"{table}: {count(left, 'row')} inside, {count(done.stayed.get(table, 0), 'row')} stay.")

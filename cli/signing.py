@@ -1,18 +1,18 @@
 """Options of verbs that sign or that check a signature."""
 
-import os
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from wirecover.cli.acting import passphrase
+
 if TYPE_CHECKING:
+    from wirecover.casefile.case import Case
     from wirecover.casefile.manifest_signature import Signer
 
 Command = TypeVar("Command", bound=Callable[..., Any])
-_LONGEST_PASSPHRASE = 4096
 
 identity_option = click.option(
     "--identity",
@@ -28,7 +28,6 @@ to_option = click.option(
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Public key file of a recipient; may be given several times.",
 )
-clock_free_reason = click.option("--reason", default="", help="Why; kept in the custody log.")
 
 
 def signing_options(command: Command) -> Command:
@@ -40,9 +39,8 @@ def signing_options(command: Command) -> Command:
     )(command)
     return click.option(
         "--key",
-        required=True,
         type=click.Path(exists=True, dir_okay=False, path_type=Path),
-        help="Private key in PEM (Ed25519, EC or RSA) that signs the manifest.",
+        help="Private key in PEM (Ed25519, EC or RSA) that signs; by default the key of --examiner.",
     )(command)
 
 
@@ -56,21 +54,19 @@ def signer_option(*, required: bool) -> Callable[[Command], Command]:
     )
 
 
-def load_signer(key: Path, passphrase_fd: int | None) -> "Signer":
-    """The signing key; its passphrase comes from the descriptor or the terminal, never from the arguments."""
-    from wirecover.casefile.manifest_signature import signer_from_pem
+def load_signer(case: "Case | None", key: Path | None, passphrase_fd: int | None) -> "Signer":
+    """The key of --key, else that of the examiner who acts; its passphrase never comes from the arguments."""
+    if key is not None:
+        from wirecover.casefile.manifest_signature import signer_from_pem
 
-    return signer_from_pem(key, lambda: _passphrase(key, passphrase_fd))
+        path = key
+        return signer_from_pem(path, lambda: passphrase(path.name, None, passphrase_fd))
+    from wirecover.casefile.examiner import Examiner
 
-
-def _passphrase(key: Path, descriptor: int | None) -> bytes:
-    if descriptor is not None:
-        with os.fdopen(descriptor, "rb", closefd=False) as pipe:
-            return pipe.readline(_LONGEST_PASSPHRASE).rstrip(b"\r\n")
-    if not sys.stdin.isatty():
-        raise click.UsageError(f"{key} is encrypted: give --passphrase-fd, or run at a terminal")
-    text: str = click.prompt(f"Passphrase of {key.name}", hide_input=True, err=True)
-    return text.encode()
+    by = None if case is None else case.by
+    if not isinstance(by, Examiner):
+        raise click.UsageError("say who signs: --examiner PROFILE or --key PEM")
+    return by
 
 
 def trusted_key(signer: Path | None) -> str | None:

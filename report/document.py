@@ -20,7 +20,8 @@ from wirecover.report.applications import read_applications, read_unidentified
 from wirecover.report.errors import DocumentError
 from wirecover.report.exhibits import evidence_digest, read_exhibits, read_figures
 from wirecover.report.findings import describe_methods, read_findings, registered_methods
-from wirecover.report.model import FORMAT, Act, Exhibit, LegalEntry, LogHead, ResultDocument, Tool
+from wirecover.report.model import FORMAT, Act, Exhibit, LeftOut, LegalEntry, LogHead, ResultDocument, Tool
+from wirecover.report.quality import read_authenticity, read_quality, read_series
 from wirecover.report.sentences import alternatives, limitations, mandatory, no_content
 from wirecover.report.timeline import read_heat, read_timeline
 
@@ -31,7 +32,13 @@ _ACTS: Final = (
 report of a case must equal the first."""
 _AUTHORITY: Final = """
     SELECT country, instrument, reference, issuing_authority, issued_at, valid_from, valid_to,
-           document_sha256, status FROM authority ORDER BY authority_id"""
+           document_sha256, status, offences, validating_authority, renewals, retro_from, retro_to, selection,
+           targets, data_categories, excluded_persons, third_parties, cross_border, conditions, confirm_by,
+           worked_until, retention_rule, review_at, destroy_by, record_sha256, scope_sha256
+    FROM authority ORDER BY authority_id"""
+_LEFT_OUT: Final = """
+    SELECT capture_id, reason, action, packets, bytes, records FROM out_of_scope
+    ORDER BY capture_id, reason, action"""
 
 
 class CaseSource(Protocol):
@@ -69,9 +76,12 @@ def _build(
     run = {pattern for act in custody if act.act == "analyze" for pattern in act.subjects}
     document = ResultDocument(
         format=FORMAT, report_id="", case_name=_case_name(case.path), training=case.training,
-        legal_basis=() if case.training else _read_authority(connection), tool=_tool(exhibits),
+        legal_basis=() if case.training else _read_authority(connection),
+        left_out=_read_left_out(connection, exhibits), tool=_tool(exhibits),
         latest_ns=max((exhibit.last_ns for exhibit in exhibits if exhibit.last_ns is not None), default=None),
-        evidence_sha256=evidence_digest(exhibits), exhibits=exhibits, figures=figures,
+        evidence_sha256=evidence_digest(exhibits), exhibits=exhibits,
+        quality=read_quality(connection, exhibits), authenticity=read_authenticity(connection, exhibits),
+        series=read_series(connection, exhibits), figures=figures,
         applications=read_applications(connection),
         unidentified=read_unidentified(connection), findings=findings,
         methods=describe_methods(registered, findings, run), timeline=read_timeline(connection, findings),
@@ -128,11 +138,19 @@ def _read_authority(connection: duckdb.DuckDBPyConnection) -> tuple[LegalEntry, 
     rows = connection.execute(_AUTHORITY)
     names = [column[0] for column in rows.description or ()]
     return tuple(
-        LegalEntry(name, str(value))
+        LegalEntry(name, ", ".join(value) if isinstance(value, list) else str(value))
         for row in rows.fetchall()
         for name, value in zip(names, row, strict=True)
-        if value is not None
+        if value is not None and value != []
     )
+
+
+def _read_left_out(
+    connection: duckdb.DuckDBPyConnection, exhibits: tuple[Exhibit, ...]
+) -> tuple[LeftOut, ...]:
+    labels = {one.capture_id: one.label for one in exhibits}
+    found = [LeftOut(labels[capture], *row) for capture, *row in connection.execute(_LEFT_OUT).fetchall()]
+    return tuple(sorted(found, key=lambda one: (_natural(one.exhibit), one.reason, one.action)))
 
 
 def _read_acts(connection: duckdb.DuckDBPyConnection, exhibits: tuple[Exhibit, ...]) -> tuple[Act, ...]:

@@ -85,6 +85,60 @@ class Exhibit:
 
 
 @dataclass(frozen=True, slots=True)
+class Quality:
+    """One line of the capture-quality ledger; a count of 0 was looked for and not found."""
+
+    exhibit: str
+    metric: str
+    """A key of the catalogues' [quality] table."""
+    interface: int | None
+    subject: str | None
+    count: int
+    total: int | None
+    value: int | None
+    unit: str | None
+    """'ns' or 'bytes'."""
+    frame: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Authenticity:
+    """One indicator: a fact that editing would explain, and other causes as well."""
+
+    exhibit: str
+    indicator: str
+    """A key of the catalogues' [authenticity] table."""
+    interface: int | None
+    subject: str | None
+    count: int
+    total: int | None
+    value: int | None
+    unit: str | None
+    frame: int | None
+    explanations: tuple[str, ...]
+    """Keys of the catalogues' [explanation] table."""
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesPart:
+    """One exhibit as a part of a rotated series, and the seam before it."""
+
+    series: int
+    part: int
+    parts: int
+    exhibit: str
+    gap_ns: int | None
+    """To the part before: below 0 they overlap; None for the first."""
+    flows: int
+    """Connections that go on in this part."""
+    compared: int
+    """Of them, those whose TCP numbers are known on both sides of the seam."""
+    missing: int
+    """Bytes of these between the two parts."""
+    declared: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Handshakes:
     carrier: str
     version: str | None
@@ -265,18 +319,36 @@ class LegalEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class LeftOut:
+    """What the scope of the authority left out of one exhibit for one reason, or kept under pseudonyms."""
+
+    exhibit: str
+    reason: str
+    """A key of the catalogues' [left_out] table."""
+    action: str
+    """'dropped' or 'pseudonymised'."""
+    packets: int
+    bytes: int
+    records: int
+
+
+@dataclass(frozen=True, slots=True)
 class ResultDocument:
     format: str
     report_id: str
     case_name: str
     training: bool
     legal_basis: tuple[LegalEntry, ...]
+    left_out: tuple[LeftOut, ...]
     tool: Tool
     latest_ns: int | None
     """Time of the latest packet: the only date the document carries."""
     evidence_sha256: str
     """SHA-256 of the exhibits' digests in hexadecimal, sorted, one a line: `sort | sha256sum`."""
     exhibits: tuple[Exhibit, ...]
+    quality: tuple[Quality, ...]
+    authenticity: tuple[Authenticity, ...]
+    series: tuple[SeriesPart, ...]
     figures: Figures
     applications: tuple[Application, ...]
     unidentified: tuple[Unidentified, ...]

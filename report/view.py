@@ -15,6 +15,7 @@ from wirecover.report.messages import catalogue
 from wirecover.report.model import Application, Exhibit, ResultDocument
 from wirecover.report.verbal import BANDS, CAP
 from wirecover.report.view_findings import assessments_view, facts_view, methods_view
+from wirecover.report.view_quality import authenticity_view, quality_view
 from wirecover.report.words import NOTHING, TO, Words
 
 EXHIBIT_ROWS: Final = 400
@@ -58,6 +59,8 @@ def view(document: ResultDocument, lang: str, attachments: Sequence[Attachment],
         "no_content": [words.sentence(sentence) for sentence in document.no_content],
         "authority": _authority(document, words),
         "exhibits": _exhibits(document, words),
+        "quality": quality_view(document, words),
+        "authenticity": authenticity_view(document, words),
         "facts": facts_view(document, words),
         "assessments": assessments_view(document, words),
         "applications": _applications(document, words),
@@ -195,7 +198,28 @@ def _authority(document: ResultDocument, words: Words) -> View:
     if document.training:
         return {"note": words.say("legal.training"), "entries": []}
     entries = [[words.say(f"legal.{entry.name}"), bounded(entry.value)] for entry in document.legal_basis]
-    return {"note": "" if entries else words.say("legal.missing"), "entries": entries}
+    note = "" if entries else words.say("legal.missing")
+    return {"note": note, "entries": [*entries, *_left_out(document, words)]}
+
+
+def _left_out(document: ResultDocument, words: Words) -> list[list[str]]:
+    """What the scope left out, by reason, over all exhibits."""
+    sums: dict[str, list[int]] = {}
+    for one in document.left_out:
+        key = one.reason if one.action == "dropped" else one.action
+        total = sums.setdefault(key, [0, 0, 0])
+        for at, number in enumerate((one.packets, one.bytes, one.records)):
+            total[at] += number
+    return [
+        [
+            words.say(f"left_out.{key}"),
+            words.say(
+                "left_out.value", packets=words.number(packets), bytes=words.number(size),
+                records=words.number(records),
+            ),
+        ]
+        for key, (packets, size, records) in sums.items()
+    ]  # fmt: skip
 
 
 def _exhibits(document: ResultDocument, words: Words) -> View:

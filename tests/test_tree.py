@@ -67,6 +67,7 @@ TESTED_ELSEWHERE = {
     "casefile/share_content.py": "hostile/test_bundles.py",
     "casefile/receipt.py": "casefile/test_bundle_check.py",
     "cli/__main__.py": "cli/test_main.py",
+    "cli/destroy.py": "casefile/test_destroy.py",
     "cli/identity.py": "cli/test_seal.py",
     "cli/receive.py": "cli/test_share.py",
     "cli/signing.py": "cli/test_seal.py",

@@ -21,7 +21,7 @@ FLOW: Final = np.dtype(
         ("handshakes", "u1"),
     ]
 )  # fmt: skip
-"""service: SERVICE_DNS, NOT_NAMED, or 0 as long as no datagram was shown to anyone (UDP only). quiet: 1 = payload rows
+"""service: SERVICE_DNS, NOT_NAMED, or 0 as long as no datagram was shown to anyone (UDP); SERVICE_FRAMED (TCP). quiet: 1 = payload rows
 are not kept (recognised cleartext). fin: bit 0 / 1 = the half sent FIN. client: the half that is the client, -1 while
 undecided."""
 
@@ -43,6 +43,8 @@ the first held segment waits for."""
 # FLOW.service
 SERVICE_DNS: Final = 1
 """The flow's first datagram was DNS and read by the kernel of `datagrams`."""
+SERVICE_FRAMED: Final = 2
+"""The first payload of the TCP stream may open a messenger that frames its own stream; the dialogue knows more."""
 NOT_NAMED: Final = -1
 """What the flow is, its dialogue knows."""
 

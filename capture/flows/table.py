@@ -28,6 +28,7 @@ from wirecover.capture.flows.state import (
     NEW,
     OTHER,
     POOLED,
+    SERVICE_FRAMED,
     TLS,
     TLS_START,
 )
@@ -186,6 +187,29 @@ def _is_cookie(buffer: Any, at: int) -> bool:
 
 
 @kernel
+def _opens_messenger(buffer: Any, at: int, length: int) -> bool:
+    """May these first bytes open a stream that `protocols/messenger_frames.py` reads? It decides, this only lets it."""
+    if length == 48:  # Threema's hello is nothing but random bytes
+        return True
+    if length < 12:
+        return False
+    a, b, c, d = buffer[at], buffer[at + 1], buffer[at + 2], buffer[at + 3]
+    if a == 0x57 and b == 0x41:
+        return c < 16
+    if a == 0x45 and b == 0x44 and c == 0:
+        return d == 1
+    if b == 0xF1 and (a == 0x16 or a == 0x19):
+        return c == 3 or c == 4
+    if a == 0 and b == 1 and c == 0:
+        return d == 0 and buffer[at + 4] == 12 and buffer[at + 8] == 2
+    if buffer[at + 6] == 0xFC and buffer[at + 7] == 0xFF and buffer[at + 9] == 0x80:
+        return a + 256 * b == length
+    if a == 0xEF:
+        return 5 <= b < 0x7F and length >= 2 + 4 * b
+    return a == b and b == c and c == d and (a == 0xEE or a == 0xDD)
+
+
+@kernel
 def _is_hello(buffer: Any, at: int, length: int) -> int:
     """1 = a ClientHello record starts here, 2 = a ServerHello record, 3 = an SSLv2-style ClientHello, 0 = neither."""
     if length >= 11 and _is_record_header(buffer, at, length) and buffer[at] == 22:
@@ -330,6 +354,9 @@ def _deliver(
             half.want = half.stream + HANDSHAKE_BYTES
             flags |= TLS_START
         elif length >= 10 and (_is_cookie(buffer, at + 4) or _is_cookie(buffer, at + 6)):
+            half.want = half.stream + FRAMED_BYTES
+        elif flow.service == SERVICE_FRAMED or (half.stream == 0 and _opens_messenger(buffer, at, length)):
+            flow.service = SERVICE_FRAMED
             half.want = half.stream + FRAMED_BYTES
     elif half.mode == LOST and _is_record_header(buffer, at, length):
         half.mode, half.record_left, half.header_have, half.header = TLS, 0, 0, np.uint64(0)

@@ -29,10 +29,10 @@ _WANTED: Final = frozenset({
     b"from", b"to", b"call-id", b"contact", b"cseq", b"user-agent", b"server", b"p-asserted-identity",
     b"p-preferred-identity", b"content-type", b"content-length",
 })  # fmt: skip
-_ADDRESS: Final = re.compile(
-    rb"\s*(?:\"((?:[^\"\\]|\\.)*)\"|([^<>\"]*?))\s*<([^<>]*)>|\s*((?:sips?|tel|urn|im|pres):[^\s;,<>]+)",
-    re.IGNORECASE | re.DOTALL,
-)
+_QUOTED: Final = re.compile(rb"\"((?:[^\"\\]|\\.)*)\"", re.DOTALL)
+_BARE: Final = re.compile(rb"(?:sips?|tel|urn|im|pres):[^\s;,<>]+", re.IGNORECASE)
+_MAX_FIELD: Final = 2048
+"""Bytes of one address field that are looked at."""
 _PASSWORD: Final = re.compile(rb"\A(sips?:[^:@]*):[^@]*@", re.IGNORECASE)
 _CALLS: Final = frozenset({b"INVITE", b"ACK", b"PRACK", b"UPDATE"})
 """Methods whose bodies, and whose answers' bodies, may be session descriptions (RFC 3264, RFC 3311)."""
@@ -118,8 +118,8 @@ class SipStream:
         self._buffer += data
         found: list[bytes] = []
         while True:
-            blank = len(self._buffer) - len(self._buffer.lstrip(b"\r\n"))
-            del self._buffer[:blank]
+            while self._buffer and self._buffer[0] in b"\r\n":
+                del self._buffer[0]
             end = _head_end(self._buffer)
             if end is None:
                 if len(self._buffer) >= MAX_HEAD:
@@ -180,12 +180,15 @@ def _fields(lines: list[bytes]) -> dict[bytes, bytes]:
 
 def _party(value: bytes | None) -> tuple[str | None, str | None]:
     """Name shown and URI of the first address of a field."""
-    match = _ADDRESS.match(value) if value else None
-    if match is None:
-        return None, None
-    quoted, plain, bracketed, bare = match.groups()
-    name = re.sub(rb"\\(.)", rb"\1", quoted) if quoted is not None else plain or b""
-    return host_text(name), _uri(bracketed if bracketed is not None else bare)
+    text = (value or b"")[:_MAX_FIELD].strip()
+    quoted = _QUOTED.match(text)
+    start = text.find(b"<", quoted.end() if quoted else 0)
+    end = text.find(b">", start)
+    if start < 0 or end < 0:
+        bare = _BARE.match(text)
+        return None, _uri(bare[0]) if bare else None
+    name = re.sub(rb"\\(.)", rb"\1", quoted[1]) if quoted else text[:start]
+    return host_text(name), _uri(text[start + 1 : end])
 
 
 def _uri(raw: bytes) -> str | None:

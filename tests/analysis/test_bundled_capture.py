@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from wirecover.analysis.calls import Calls
 from wirecover.analysis.co_timing import CoTiming
 from wirecover.analysis.message_events import MessageEvents
 from wirecover.casefile.case import Case
@@ -168,3 +169,25 @@ def test_a_second_exhibit_of_the_same_traffic_changes_no_count(connection, tmp_p
             answers.append({key: value["counts"] for key, value in details.items()})
     assert answers[0] == answers[1]
     assert {value["exhibits"] for value in details.values()} == {1, 2}
+
+
+CALL_TOLERANCE = 2 * SECOND
+"""Media begins after the callee accepts (keys and paths are agreed first), and the set-up is seen on the wire."""
+
+
+def test_every_call_is_found_once_with_its_sides_and_times(connection, truth):
+    connection.register("found_calls", Calls().run(connection, Calls.parameters).calls)
+    found = connection.sql(
+        "SELECT caller_ip, callee_ip, state, media, relayed, app, epoch_ns(setup_ts), epoch_ns(answer_ts), "
+        "epoch_ns(end_ts) FROM found_calls ORDER BY setup_ts"
+    ).fetchall()
+    planted = sorted(truth["calls"], key=lambda call: call["setup_ns"])
+    assert len(found) == len(planted) == 3
+    for (caller, callee, state, media, relayed, app, *times), call in zip(found, planted, strict=True):
+        answered = call["state"] == "answered"
+        assert (caller, callee, app) == (call["caller_ip"], call["callee_ip"], "xmpp")
+        assert state == ("answered" if answered else "unanswered")
+        assert (media, relayed) == ((call["media"], call["relayed"]) if answered else ("unknown", None))
+        for seen, name in zip(times, ("setup_ns", "answered_ns", "ended_ns"), strict=True):
+            assert (seen is None) == (call[name] is None)
+            assert seen is None or abs(seen - call[name]) <= CALL_TOLERANCE

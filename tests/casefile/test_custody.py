@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -20,8 +21,10 @@ from wirecover.casefile.custody import (
     note,
     record,
     reference,
+    start_log,
 )
 from wirecover.casefile.errors import AuthorityError, CaseError, IntegrityError
+from wirecover.casefile.layout import Marker
 from wirecover.casefile.log_check import read_log
 from wirecover.casefile.log_file import Record, records
 
@@ -30,14 +33,24 @@ AT = 1_800_000_000_000_000_000
 
 @pytest.fixture
 def case(tmp_path: Path) -> Case:
-    return Case.create(tmp_path / "case", training=True, clock=lambda: AT)
+    return begun(tmp_path / "case", lambda: AT)
+
+
+def begun(path: Path, clock: Callable[[], int]) -> Case:
+    """A case of which only marker and log are there: quicker to make than a whole one."""
+    path.mkdir()
+    (path / "case.toml").write_text(Marker(1, training=True).to_toml(), encoding="utf-8", newline="\n")
+    case = Case(path, training=True, clock=clock)
+    start_log(case, {"training": True})
+    return case
 
 
 def log_of(case: Case) -> list[Record]:
     return list(records(case.path))
 
 
-def test_acts_are_chained_and_numbered(case: Case) -> None:
+def test_acts_are_chained_and_numbered(tmp_path: Path) -> None:
+    case = Case.create(tmp_path / "case", training=True, clock=lambda: AT)
     note(case, Act("report", {"out": "é\ud800", "n": 1}))
     lines = log_of(case)
     assert [(one.seq, one.ts, one.verb) for one in lines] == [(1, AT, "init"), (2, AT, "report")]
@@ -114,7 +127,7 @@ def test_the_next_act_finds_one_that_was_killed_and_only_that(case: Case) -> Non
 
 def test_a_clock_that_goes_back_is_told_and_nothing_is_reordered(tmp_path: Path) -> None:
     times = iter([1000, 2000, 500, 1500, 2500])
-    case = Case.create(tmp_path / "case", training=True, clock=lambda: next(times))
+    case = begun(tmp_path / "case", lambda: next(times))
     for _ in range(4):
         note(case, Act("x"))
     assert [(one.ts, one.clock_back_ns) for one in log_of(case)] == [
@@ -153,7 +166,7 @@ def test_heads_witness_the_log(case: Case) -> None:
 
 
 def test_references_are_keyed_by_the_case(case: Case, tmp_path: Path) -> None:
-    other = Case.create(tmp_path / "other", training=True)
+    other = begun(tmp_path / "other", lambda: AT)
     made = reference(case.path, "192.0.2.1")
     assert made == reference(case.path, "192.0.2.1") != reference(other.path, "192.0.2.1")
     assert made.startswith("hmac:") and len(made) == 69

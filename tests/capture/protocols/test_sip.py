@@ -1,5 +1,6 @@
 """SIP: the call of RFC 3261 section 24.2, odd forms, framing over TCP, and no content."""
 
+import time
 from dataclasses import astuple
 
 import pytest
@@ -128,3 +129,12 @@ def test_what_it_looks_like() -> None:
     assert looks_like_sip(OK)
     assert not looks_like_sip(b"HTTP/1.1 200 OK\r\n")
     check_random(lambda data: parse_sip(data, cut=True), [b"SIP/2.0 200 OK\r\n", INVITE[:300]])
+
+
+def test_hostile_fields_do_not_take_long() -> None:
+    fields = (b"From: " + b" " * 15000, b"From: " + b"a" * 15000, b'From: "' + b"\\" * 15000, b"To: " + b"<" * 15000)
+    started = time.perf_counter()
+    for field in fields:
+        for _ in range(20):
+            outcome(lambda data: parse_sip(data, cut=True), b"SIP/2.0 200 OK\r\n" + field + b"\r\n\r\n")
+    assert time.perf_counter() - started < 2
