@@ -63,14 +63,15 @@ class Labeller:
                 if dialogue.ssh is not None and dialogue.ssh.is_known:
                     self._evidence.add("ssh_handshakes", dialogue.ssh.row(flow_no, client))
                 names = self._names(dialogue.dns_names) if dialogue.dns_names else ()
-                label = self._judge_dialogue(dialogue, tuple(server), names, client, frame, ts)
+                signatures = (
+                    _NONE if dialogue.only_stun else dialogue.signatures(client, protocol_name(server[0]))
+                )
+                label = self._judge_dialogue(dialogue, tuple(server), names, signatures, frame, ts)
                 batch.add(dialogue.service, label)
                 if dialogue.stun_username is not None and dialogue.stun_realm is None:
                     batch.note_session(ice_session(dialogue.stun_username))
-                if label is None and not dialogue.only_stun:
-                    found = dialogue.signatures(client, protocol_name(server[0]))
-                    if found:
-                        batch.note_hints(self._rules.hints(found, ts, frame))
+                if label is None and signatures:
+                    batch.note_hints(self._rules.hints(signatures, ts, frame))
             elif service == SERVICE_DNS:
                 names = self._names(conversations.pop_names(slot))
                 batch.add("dns", self._judge_dns(tuple(server), names, frame, ts))
@@ -96,15 +97,18 @@ class Labeller:
         return label and _with_frames(label, (frame, frame, frame), names)
 
     def _judge_dialogue(
-        self, dialogue: Dialogue, server: _Server, names: _Names, client_half: int, frame: int, ts: int
+        self,
+        dialogue: Dialogue,
+        server: _Server,
+        names: _Names,
+        signatures: frozenset[str],
+        frame: int,
+        ts: int,
     ) -> Label | None:
         handshake = dialogue.handshake
         client = handshake.client if handshake else None
         sni = handshake.sni if handshake else None
         alpn, ja4 = (client.alpn, client.ja4) if client else ((), None)
-        signatures = (
-            _NONE if dialogue.only_stun else dialogue.signatures(client_half, protocol_name(server[0]))
-        )
         fresh = dialogue.dns_fresh
         if fresh is not None and not self._telling(fresh):
             fresh = None
