@@ -47,6 +47,7 @@ MODULES: Final = (
     "wirecover.capture.flows.media",
     "wirecover.capture.flows.texts",
     "wirecover.capture.flows.datagrams",
+    "wirecover.capture.flows.tunnels",
     "wirecover.capture.quality.clock",
     "wirecover.capture.quality.lengths",
     "wirecover.capture.quality.packets",
