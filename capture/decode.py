@@ -19,7 +19,7 @@ from wirecover.capture.apps.matcher import RuleSet, load_rules
 from wirecover.capture.apps.sockets import labels_by_socket
 from wirecover.capture.errors import CaptureError
 from wirecover.capture.evidence import EvidenceWriter
-from wirecover.capture.files.batch import Comment, Interface
+from wirecover.capture.files.batch import NO_FRAMES, Comment, Interface
 from wirecover.capture.files.reader import CaptureReader
 from wirecover.capture.flows.conversations import Conversations
 from wirecover.capture.flows.hosts import HostBook
@@ -29,12 +29,14 @@ from wirecover.capture.flows.ledger import Ledger
 from wirecover.capture.flows.media import MediaTracker
 from wirecover.capture.flows.names import NameBook
 from wirecover.capture.flows.rows import FlowRows
-from wirecover.capture.flows.table import DUPLICATES, FRAGMENTS_LOST, OUT_OF_ORDER
+from wirecover.capture.flows.table import DUPLICATES, OUT_OF_ORDER
 from wirecover.capture.flows.tracker import FlowTracker, Step
+from wirecover.capture.flows.tunnels import TunnelBook
 from wirecover.capture.identifiers import MAX_FLOWS, capture_id, flow_base
 from wirecover.capture.manifest import Manifest, OutOfScope
 from wirecover.capture.name_hunt import NameHunt
 from wirecover.capture.packets.decode import decode_batch
+from wirecover.capture.packets.fragments import Reassembler
 from wirecover.capture.packets.link_names import link_name
 from wirecover.capture.packets.record import FRAGMENT, MALFORMED, NOT_IP, PROTECTED, REASONS, UNKNOWN_LINK
 from wirecover.capture.quality.survey import Survey
@@ -143,6 +145,8 @@ class Decoding:
         self._conversations = Conversations(self._tracker, evidence, self._names, self._ledger, self._hosts)
         self._labeller = Labeller(rules, self._conversations, evidence, self._tracker.seed)
         self._survey = Survey(interfaces)
+        self._reassembler = Reassembler()
+        self._tunnels = TunnelBook()
         self._held: list[LabelledFlows] = []
         self._packets = 0
         self._truncated = 0
@@ -169,13 +173,20 @@ class Decoding:
         self._count(rows, batch, links)
         self._hosts.take_batch(batch, rows, links)
         self._survey.take_frames(batch, rows, len(links))
-        for step in self._tracker.follow(rows, batch.buffer):
-            self._conversations.read(rows, batch.buffer, step)
+        rows, buffer = self._reassembler.take(batch, rows, links)
+        self._follow(batch, links, rows, buffer)
+
+    def _follow(
+        self, batch: Any, links: NDArray[np.int32], rows: NDArray[Any], buffer: NDArray[np.uint8]
+    ) -> None:
+        """Packets to flows; `buffer` is the batch's, with the datagrams put together behind it."""
+        for step in self._tracker.follow(rows, buffer):
+            self._conversations.read(rows, buffer, step)
             self._tracker.orient(rows, step)
             self._media.observe(
-                rows, batch.buffer, step.start, step.stop, self._tracker.slot_of, self._tracker.half_of,
-                self._tracker.flows,
-            )  # fmt: skip
+                rows, buffer, step.start, step.stop, self._tracker.slot_of, self._tracker.half_of, self._tracker.flows
+            )
+            self._tunnels.take(batch, links, rows, step, self._tracker, self._reassembler.stacks)
             self._survey.take_packets(
                 batch,
                 rows,
@@ -251,6 +262,9 @@ class Decoding:
             self._evidence.add("media_streams", stream)
         if not len(finished):
             return
+        layers = self._tunnels.close(finished, self._tracker.flows)
+        if layers is not None:
+            self._evidence.add_columns("tunnels", layers)
         ends = self._survey.close(finished, self._tracker.flows, self._tracker.halves)
         if ends is not None:
             self._evidence.add_columns("flow_ends", ends)
@@ -280,6 +294,9 @@ class Decoding:
 
     def finish(self) -> None:
         """The capture's end: flows that were still alive are written."""
+        rows, buffer = self._reassembler.finish()
+        if len(rows):
+            self._follow(NO_FRAMES, np.zeros(0, np.int32), rows, buffer)
         self._write_flows(self._tracker.finish().finished)
         self._write_held()
 
@@ -304,11 +321,13 @@ class Decoding:
         ):
             if lost:
                 ledger.note("media-table-full", text, count=lost)
-        if tracker.counters[FRAGMENTS_LOST]:
+        for kind, detail, frame, count in self._reassembler.losses():
+            ledger.note(kind, detail, frame, count=count)
+        if self._tunnels.left_out:
             ledger.note(
-                "fragment-without-first",
-                "later IP fragments whose first was not seen",
-                count=int(tracker.counters[FRAGMENTS_LOST]),
+                "tunnel-table-full",
+                "directions of flows whose tunnels were not noted to bound memory",
+                count=self._tunnels.left_out,
             )
         if tracker.flow_count > MAX_FLOWS:
             ledger.note(

@@ -53,6 +53,7 @@ MODULES: Final = (
     "wirecover.capture.flows.known",
     "wirecover.capture.flows.judgements",
     "wirecover.capture.flows.labels",
+    "wirecover.capture.flows.tunnels",
     "wirecover.capture.quality.clock",
     "wirecover.capture.quality.lengths",
     "wirecover.capture.quality.packets",

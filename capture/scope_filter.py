@@ -178,6 +178,7 @@ class ScopeFilter:
         changed["ip_version"] = 6
         changed["payload_captured"], changed["cut"], changed["checksum"] = 0, 0, 0
         changed["tunnel"], changed["tunnel_id"], changed["vlan"], changed["ip_id"] = 0, 0, -1, 0
+        changed["layers"], changed["segment"] = 0, 0
         for place in ("network", "transport"):
             if place in (changed.dtype.names or ()):
                 changed[place] = -1

@@ -124,12 +124,18 @@ APP_EVIDENCE: Final = _schema(
     flow_no=_i64, app=_text, rule_id=_text, kind=_text, value=_text, frame=_i64, confidence=_i16,
 )  # fmt: skip
 
+TUNNELS: Final = _schema(
+    flow_no=_i64, position=_i16, up=_flag, kind=_text, outer_source=_text, outer_destination=_text,
+    outer_source_port=_i32, outer_destination_port=_i32, identifier=_i64, bssid=_text, first_frame=_i64,
+)  # fmt: skip
+
 TABLES: Final[dict[str, pa.Schema]] = {
     "captures": CAPTURES, "interfaces": INTERFACES, "damage": DAMAGE,
     "out_of_scope": OUT_OF_SCOPE, "comments": COMMENTS, "flows": FLOWS,
     "packets": PACKETS, "tls_handshakes": TLS_HANDSHAKES, "certificates": CERTIFICATES,
     "dns_messages": DNS_MESSAGES, "dns_answers": DNS_ANSWERS, "names": NAMES, "stun_messages": STUN_MESSAGES,
     "media_streams": MEDIA_STREAMS, "ssh_handshakes": SSH_HANDSHAKES, "hosts": HOSTS, "app_evidence": APP_EVIDENCE,
+    "tunnels": TUNNELS,
     "quic_handshakes": QUIC_HANDSHAKES, "sip_messages": SIP_MESSAGES, "sdp_media": SDP_MEDIA,
     "subscribers": SUBSCRIBERS, "recognitions": RECOGNITIONS, "messenger_frames": MESSENGER_FRAMES,
     "messenger_facts": MESSENGER_FACTS, "quality": QUALITY, "authenticity": AUTHENTICITY, "flow_ends": FLOW_ENDS,

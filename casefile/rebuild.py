@@ -6,6 +6,8 @@
 It is done beside the catalogue (case.rebuild.duckdb) and compared with it, table by table, by canonical digest
 (digest.py); DuckDB files themselves differ from run to run. Evidence is read only. The new catalogue takes the
 place of the old one by one rename: always when the old one cannot be read or nothing differs, else when asked.
+Rows of partners (foreign/) and declared series do not follow from the case's own evidence: they are taken along
+from the old catalogue; where that cannot be read, bundles are to be received again.
 """
 
 from collections.abc import Callable
@@ -84,6 +86,8 @@ def rebuild(case: Case, rerun: Rerun, *, put_in_place: bool = False) -> Rebuilt:
         beside = replace(case, catalogue=REBUILT)
         try:
             done = _make(beside, log, rerun)
+            if not unreadable:
+                _carry_over(beside)
             with closing(open_catalogue(case.path, write=False, name=REBUILT)) as connection:
                 after = {table: stored_digest(connection, table) for table in COMPARED}
             want = logged_digests(done[-1]) if done else {}
@@ -119,22 +123,36 @@ def _before(case: Case) -> tuple[dict[str, str], str]:
 def _make(case: Case, log: list[Record], rerun: Rerun) -> list[Record]:
     """Fill the new catalogue; the analyses that were run."""
     listed = logged_exhibits(log)
-    with closing(open_catalogue(case.path, write=True, name=case.catalogue)) as connection:
-        with transaction(connection):
-            schema.apply(connection, empty=True, logged=True)
-            for file in _authorities(case.path):
-                enter_record(connection, file, key_of(case.path, file.authority))
+    with (
+        closing(open_catalogue(case.path, write=True, name=case.catalogue)) as connection,
+        transaction(connection),
+    ):
+        schema.apply(connection, empty=not listed, logged=True)
+        for file in _authorities(case.path):
+            enter_record(connection, file, key_of(case.path, file.authority))
         for line in listed.values():
             manifest = logged_manifest(case.path, line)
-            with transaction(connection):
-                schema.apply(connection, empty=False, logged=True)
-                list_exhibit(connection, manifest, str(line.arguments["manifest_sha256"]), line.ts)
+            list_exhibit(connection, manifest, str(line.arguments["manifest_sha256"]), line.ts)
     done = analyses(log)
     last = {str(one.arguments.get("pattern")): one for one in done}
     for one in sorted(last.values(), key=lambda each: each.seq):
         parameters = one.arguments.get("parameters")
         rerun(case, str(one.arguments["pattern"]), parameters if isinstance(parameters, dict) else {})
     return done
+
+
+def _carry_over(case: Case) -> None:
+    """Take along what does not follow from this case's own evidence: rows that partners sent, declared series."""
+    old = str((case.path / CATALOGUE).resolve()).replace("'", "''")
+    with closing(open_catalogue(case.path, write=True, name=case.catalogue)) as connection:
+        connection.execute(f"ATTACH '{old}' AS old (READ_ONLY)")
+        there = {name for (name,) in connection.execute(
+            "SELECT table_name FROM duckdb_tables() WHERE database_name = 'old' AND schema_name = 'main'"
+        ).fetchall()}  # fmt: skip
+        with transaction(connection):
+            for table in (name for name in schema.own_tables() if name in there and name not in COMPARED):
+                connection.execute(f"INSERT INTO {table} BY NAME SELECT * FROM old.main.{table}")  # noqa: S608
+        connection.execute("DETACH old")
 
 
 def _authorities(case: Path) -> list[AuthorityFile]:

@@ -503,6 +503,24 @@ COMMENT ON COLUMN flow_ends.down_next_seq IS 'Sequence number behind the last da
 COMMENT ON COLUMN flow_ends.down_first_id IS 'First IP identification of the server; NULL when it does not count them up';
 COMMENT ON COLUMN flow_ends.down_last_id IS 'Last IP identification of the server';
 
+CREATE OR REPLACE VIEW tunnels AS
+SELECT flow_base + flow_no AS flow_id, capture_id, position, up, kind, outer_source, outer_destination,
+       outer_source_port, outer_destination_port, identifier, bssid, first_frame
+FROM evidence.tunnels;
+COMMENT ON VIEW tunnels IS 'One layer (tunnel, tag, radio cell) around the packets of one direction of a flow, at first sight';
+COMMENT ON COLUMN tunnels.flow_id IS 'Flow inside';
+COMMENT ON COLUMN tunnels.capture_id IS 'Exhibit';
+COMMENT ON COLUMN tunnels.position IS 'Place of the layer, 0 is the outermost';
+COMMENT ON COLUMN tunnels.up IS 'True: around packets from client to server';
+COMMENT ON COLUMN tunnels.kind IS 'gtp-u, gre, vxlan, geneve, ipip, 6in4, 4in6, teredo, erspan, pppoe, mpls, pbb, capwap, vlan, 802.11, ...';
+COMMENT ON COLUMN tunnels.outer_source IS 'Sender in the header that carries the layer: IP address, or hardware address where that is a link header';
+COMMENT ON COLUMN tunnels.outer_destination IS 'Receiver in the header that carries the layer, likewise';
+COMMENT ON COLUMN tunnels.outer_source_port IS 'UDP port of the sender; NULL where UDP does not carry the layer';
+COMMENT ON COLUMN tunnels.outer_destination_port IS 'UDP port of the receiver; NULL where UDP does not carry the layer';
+COMMENT ON COLUMN tunnels.identifier IS 'TEID, VNI, GRE key, PPPoE session, MPLS label, VLAN, I-SID, ERSPAN session, DLCI, ...; NULL when the layer has none';
+COMMENT ON COLUMN tunnels.bssid IS 'Radio cell, of an 802.11 layer';
+COMMENT ON COLUMN tunnels.first_frame IS 'First frame of the direction that showed it; what came later may have had others';
+
 CREATE OR REPLACE VIEW app_evidence AS
 SELECT flow_base + flow_no AS flow_id, capture_id, app, rule_id, kind, value, frame, confidence
 FROM evidence.app_evidence;

@@ -7,7 +7,7 @@ killed run leaves a hidden folder, or a folder that no row names: the next run r
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from hashlib import file_digest
@@ -16,6 +16,8 @@ from typing import Any, Final, Literal
 
 import duckdb
 
+from wirecover.capture.identifiers import capture_id, flow_base
+from wirecover.casefile import manifest_signature
 from wirecover.casefile.bundle import Folder, Nowhere, Opened, facts_of, open_bundle
 from wirecover.casefile.bundle_keys import Identities
 from wirecover.casefile.bundle_manifest import BundleManifest, canonical, is_count
@@ -30,8 +32,8 @@ from wirecover.casefile.foreign import (
     FOREIGN,
     SHARED_DERIVED,
     columns_of,
-    tables,
 )
+from wirecover.casefile.log_file import Record, records
 from wirecover.casefile.private_files import private_folder, write_private
 from wirecover.casefile.seal import expect
 from wirecover.casefile.share_content import check_content
@@ -75,12 +77,19 @@ def receive(case: Case, file: Path, identities: Identities, trusted: str) -> Rec
         accept = _acceptable(case, connection, trusted)
         first = open_bundle(file, identities, accept, Nowhere())
         cleared = _clear(case.path, connection)
-        if _is_known(connection, first.manifest_sha256):
-            entry.result(first.manifest_sha256, already=True)
-            return Received("already", first.manifest, first.signer, {}, cleared)
-        rows = _take(case, connection, file, identities, accept, first, digest)
-        entry.result(first.manifest_sha256, signer=first.signer, rows=dict(rows), **facts_of(first.manifest))
-    return Received("received", first.manifest, first.signer, rows, cleared)
+        known = connection.execute(
+            f"SELECT file_sha256, epoch_ns(received_at) FROM {BUNDLES} WHERE bundle_sha256 = ?",  # noqa: S608
+            [first.manifest_sha256],
+        ).fetchall()
+        rows: dict[str, int] = {}
+        at = known[0][1] if known else case.clock()
+        if not known:
+            rows = _take(case, connection, file, identities, accept, first, digest, at)
+        facts = {"already": bool(known), "signer": first.signer, "rows": rows, "received_at": at}
+        facts["file_sha256"] = known[0][0] if known else digest
+        entry.result(first.manifest_sha256, **facts, **facts_of(first.manifest))
+    status: Literal["received", "already"] = "already" if known else "received"
+    return Received(status, first.manifest, first.signer, rows, cleared)
 
 
 # ---- before anything is written ----------------------------------------------------------------------------
@@ -190,6 +199,7 @@ def _take(
     accept: Callable[[BundleManifest, str], None],
     first: Opened,
     file_sha256: str,
+    at: int,
 ) -> dict[str, int]:
     home = case.path / FOREIGN
     if not home.is_dir():
@@ -208,7 +218,7 @@ def _take(
         partial.rename(final)
         sync_folder(home)
         with transaction(connection):
-            return enter(connection, final, opened.manifest, opened.signer, file_sha256, case.clock())
+            return enter(connection, final, opened.manifest, opened.signer, file_sha256, at)
     except BaseException:
         folder.abandon()
         for path in (partial, final):
@@ -273,19 +283,27 @@ def enter(
 
 
 def _fill(connection: duckdb.DuckDBPyConnection, path: Path, table: str, bundle: str, handling: str) -> int:
-    """Rows of one file into its table; the ids follow from the exhibit's hash, not from what the file says."""
-    from wirecover.capture.identifiers import capture_id, flow_base
+    """Rows of one file into its table."""
+    rows = _select(path, table, bundle, handling)
+    return int(connection.execute(f"INSERT INTO foreign_{table} {rows}").fetchall()[0][0])
 
-    values: dict[str, Any] = {"bundle": bundle, "handling": handling}
+
+def _select(path: Path, table: str, bundle: str, handling: str) -> str:
+    """SELECT of a file's rows as they are entered; the ids follow from the exhibit's hash, not from the file.
+
+    Values in it are hashes, codes of handling.toml and numbers, and the case's own path: nothing of a partner's text.
+    """
+    if bundle.strip("0123456789abcdef") or handling not in codes():
+        raise IntegrityError(f"{bundle}: no bundle")
+    values = {"bundle": f"'{bundle}'", "handling": f"'{handling}'"}
     if table in RULES:
         digest = path.parent.name
-        values |= {"capture": capture_id(digest), "base": flow_base(digest)}
-    own = columns_of(table)
-    expressions = ", ".join(text for _, text in own.values())
-    used = {key: value for key, value in values.items() if f"${key}" in expressions}
+        values |= {"capture": f"{capture_id(digest)}::BIGINT", "base": f"{flow_base(digest)}::BIGINT"}
+    expressions = ", ".join(text for _, text in columns_of(table).values())
+    for name, value in values.items():
+        expressions = expressions.replace(f"${name}", value)
     source = str(path.resolve()).replace("'", "''")
-    rows = f"SELECT {expressions} FROM read_parquet(['{source}'], hive_partitioning=false) p"  # noqa: S608 - our own names
-    return int(connection.execute(f"INSERT INTO foreign_{table} {rows}", used).fetchall()[0][0])
+    return f"SELECT {expressions} FROM read_parquet(['{source}'], hive_partitioning=false) p"  # noqa: S608
 
 
 def bundles(case: Case) -> list[dict[str, Any]]:
@@ -302,29 +320,56 @@ def bundles(case: Case) -> list[dict[str, Any]]:
 
 
 def foreign_problems(case: Case) -> list[str]:
-    """What does not hold of what partners sent: files against their signed manifest, folders against the catalogue."""
-    from wirecover.casefile import manifest_signature
-
+    """What does not hold of what partners sent: log, folders and rows against the signed manifests."""
     home = case.path / FOREIGN
+    logged = set(_logged([*records(case.path)]))
+    there = {path.name for path in home.iterdir()} if home.is_dir() else set()
     with closing(case.connect()) as connection:
         listed = dict(connection.execute(f"SELECT bundle_sha256, signer FROM {BUNDLES}").fetchall())  # noqa: S608
-    there = {path.name for path in home.iterdir()} if home.is_dir() else set()
-    problems = [
-        f"{FOREIGN}/{name}: in no catalogue; the next receive removes it"
-        for name in sorted(there - set(listed))
-    ]
-    for name, signer in sorted(listed.items()):
-        try:
-            data, signature, pem = ((home / name / one).read_bytes() for one in HEAD)
-            if manifest_signature.check(data, signature, pem) != signer:
-                raise IntegrityError("signed by another key than when it was received")
-            manifest = BundleManifest.from_bytes(data)
-            if manifest.digest() != name:
-                raise IntegrityError("not the manifest that was received")
-            problems += [f"{FOREIGN}/{name}/{line}" for line in _file_problems(home / name, manifest)]
-        except (OSError, IntegrityError) as error:
-            problems.append(f"{FOREIGN}/{name}: {getattr(error, 'strerror', None) or error}")
-    return problems
+        strangers = sorted(there - set(listed))
+        problems = [f"{name}: in no catalogue; the next receive removes it" for name in strangers]
+        problems += [f"{name}: taken in by no logged act" for name in sorted(set(listed) - logged)]
+        problems += [
+            f"{name}: logged as received, and not in the catalogue" for name in sorted(logged - set(listed))
+        ]
+        for name, signer in sorted(listed.items()):
+            try:
+                manifest = _signed(home / name, name, signer)
+            except (OSError, IntegrityError) as error:
+                problems.append(f"{name}: {getattr(error, 'strerror', None) or error}")
+                continue
+            wrong = _file_problems(home / name, manifest)
+            problems += [
+                f"{name}/{line}" for line in wrong or _row_problems(connection, home / name, manifest)
+            ]
+    return [f"{FOREIGN}/{line}" for line in problems]
+
+
+def _signed(folder: Path, name: str, signer: str) -> BundleManifest:
+    data, signature, pem = ((folder / one).read_bytes() for one in HEAD)
+    if manifest_signature.check(data, signature, pem) != signer:
+        raise IntegrityError("signed by another key than when it was received")
+    manifest = BundleManifest.from_bytes(data)
+    if manifest.digest() != name:
+        raise IntegrityError("not the manifest that was received")
+    return manifest
+
+
+def _row_problems(connection: duckdb.DuckDBPyConnection, folder: Path, manifest: BundleManifest) -> list[str]:
+    """Tables whose rows of this bundle are not those of its files."""
+    found = []
+    for table in sorted({Path(one.path).stem for one in manifest.members if one.path.endswith(".parquet")}):
+        parts = [
+            _select(folder / one.path, table, folder.name, manifest.share["handling"])
+            for one in manifest.members
+            if Path(one.path).stem == table and one.path.endswith(".parquet")
+        ]
+        files = " UNION ALL ".join(f"({sql})" for sql in parts)
+        own = f"SELECT * FROM foreign_{table} WHERE bundle_sha256 = '{folder.name}'"  # noqa: S608 - a hash, checked
+        sql = f"SELECT (SELECT count(*) FROM (({own}) EXCEPT ALL ({files}))) + (SELECT count(*) FROM (({files}) EXCEPT ALL ({own})))"  # noqa: E501,S608
+        if connection.execute(sql).fetchall() != [(0,)]:
+            found.append(f"rows of foreign_{table}: not those that were received")
+    return found
 
 
 def _file_problems(folder: Path, manifest: BundleManifest) -> list[str]:
@@ -341,14 +386,20 @@ def _file_problems(folder: Path, manifest: BundleManifest) -> list[str]:
     return found
 
 
-def refill(case: Case, connection: duckdb.DuckDBPyConnection) -> None:
-    """Fill the rows of every listed bundle again from its folder, inside the caller's transaction."""
-    terms = connection.execute(
-        f"SELECT bundle_sha256, signer, file_sha256, epoch_ns(received_at) FROM {BUNDLES} ORDER BY bundle_sha256"  # noqa: S608
-    ).fetchall()
-    for table in tables():
-        connection.execute(f"DELETE FROM {table}")  # noqa: S608 - our own names
-    for digest, signer, file_sha256, at in terms:
-        folder = case.path / FOREIGN / digest
+def refill(case: Path, connection: duckdb.DuckDBPyConnection, log: Sequence[Record]) -> None:
+    """Fill the tables of an empty catalogue from the folders that the log says were received, in its order."""
+    for line in _logged(log).values():
+        folder = case / FOREIGN / str(line.result)
         manifest = BundleManifest.from_bytes((folder / HEAD[0]).read_bytes())
-        enter(connection, folder, manifest, signer, file_sha256, at)
+        facts = line.arguments
+        signer, digest, at = str(facts["signer"]), str(facts["file_sha256"]), int(facts["received_at"])
+        enter(connection, folder, manifest, signer, digest, at)
+
+
+def _logged(log: Sequence[Record]) -> dict[str, Record]:
+    """Bundle -> the act that took it in."""
+    found: dict[str, Record] = {}
+    for one in log:
+        if one.verb == "receive" and one.phase == "done" and one.result and "received_at" in one.arguments:
+            found.setdefault(one.result, one)
+    return found

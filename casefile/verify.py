@@ -26,12 +26,14 @@ from wirecover.casefile.demands import Demands, demands
 from wirecover.casefile.derived_check import derived_problems
 from wirecover.casefile.entering import logged_exhibits
 from wirecover.casefile.errors import AuthorityError, CaseBusyError, CaseError
+from wirecover.casefile.foreign import FOREIGN
 from wirecover.casefile.heads import kept_heads
 from wirecover.casefile.layout import EVIDENCE, MANIFEST, PARTIAL_PREFIX
 from wirecover.casefile.log_check import LogState, read_log
 from wirecover.casefile.log_file import Head, Record
 from wirecover.casefile.log_signatures import check_signatures, unmet_demands
 from wirecover.casefile.loose_files import loose_files
+from wirecover.casefile.share_receive import foreign_problems
 
 if TYPE_CHECKING:
     from cryptography.x509 import Certificate
@@ -91,6 +93,7 @@ def verify(
         if not problems:
             checks.append(Check(subject, holds=True, detail="files, manifest and catalogue agree"))
     checks += _strangers(case.path / EVIDENCE, {exhibit.sha256 for exhibit in exhibits})
+    checks += _foreign(case)
     checks += [Check(*line) for line in loose_files(case, state)]
     if exhibits_at is not None:
         checks += _originals(exhibits_at, exhibits)
@@ -244,6 +247,21 @@ def _row_problems(folder: Path, manifest: Manifest, exhibit: Exhibit) -> Iterato
     }  # fmt: skip
     if told != [want]:
         yield "captures.parquet: its row is not that of the catalogue"
+
+
+def _foreign(case: Case) -> Iterator[Check]:
+    """What partners sent, against how it came."""
+    there = (case.path / FOREIGN).is_dir()
+    try:
+        problems = foreign_problems(case)
+    except CaseBusyError:
+        raise
+    except (CaseError, duckdb.Error) as error:  # told already of a catalogue that cannot be read
+        problems = [str(error).splitlines()[0]] if there else []
+    for problem in problems:
+        yield Check(FOREIGN, holds=False, detail=problem)
+    if there and not problems:
+        yield Check(FOREIGN, holds=True, detail="what partners sent is as it came")
 
 
 def _originals(folder: Path, exhibits: list[Exhibit]) -> Iterator[Check]:

@@ -37,6 +37,13 @@ class FrameBatch:
         return len(self.offset)
 
 
+NO_FRAMES: Final = FrameBatch(
+    np.zeros(0, np.uint8), np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.int64),
+    np.zeros(0, np.int32), 0,
+)  # fmt: skip
+"""A batch of nothing."""
+
+
 class Columns:
     """The arrays that a scan kernel fills; `batch` copies what was filled, so a batch owns its columns."""
 

@@ -86,7 +86,12 @@ class HandshakeBook:
     def take_quic_client(
         self, handshake: Handshake, shapes: ShapeBook, hello: QuicHello, seen: tuple[int, int]
     ) -> None:
-        """A client's hello over QUIC, or Google's CHLO. Raises Malformed."""
+        """A client's hello over QUIC, or Google's CHLO. Raises Malformed.
+
+        After version negotiation the client starts over (RFC 9000 section 6.2): then its new hello counts.
+        """
+        if hello.replaces:
+            handshake.client_frame = handshake.ech = None
         if hello.google:
             google = parse_google_hello(hello.body)
             handshake.take_client(None, None if google is None else google.sni, *seen)

@@ -254,26 +254,24 @@ class Labeller:
             if dialogue.ssh is not None and dialogue.ssh.is_known:
                 self._evidence.add("ssh_handshakes", dialogue.ssh.row(flow_no, client))
             services[i] = names.setdefault(dialogue.service, len(names))
-            label = self._judge_dialogue(dialogue, tuple(server), client, frame, ts)
+            signatures = _NONE if dialogue.only_stun else dialogue.signatures(client, protocol_name(server[0]))
+            label = self._judge_dialogue(dialogue, tuple(server), signatures, frame, ts)
             if label is not None:
                 batch.own[i] = label
-            elif not dialogue.only_stun and (found := dialogue.signatures(client, protocol_name(server[0]))):
-                batch.hints[i] = self._rules.hints(found, ts, frame)
+            elif signatures:
+                batch.hints[i] = self._rules.hints(signatures, ts, frame)
             if dialogue.stun_username is not None and dialogue.stun_realm is None:
                 self._note_session(batch, i, dialogue.stun_username)
         return [pa.Table.from_arrays(handshake_columns(shaken, handshakes), schema=TLS_HANDSHAKES)]
 
     def _judge_dialogue(
-        self, dialogue: Dialogue, server: _Server, client_half: int, frame: int, ts: int
+        self, dialogue: Dialogue, server: _Server, signatures: frozenset[str], frame: int, ts: int
     ) -> Label | None:
         names = self._told(dialogue.dns_names) if dialogue.dns_names else ()
         handshake = dialogue.handshake
         client = handshake.client if handshake else None
         sni = handshake.sni if handshake else None
         alpn, ja4 = (client.alpn, client.ja4) if client else ((), None)
-        signatures = (
-            _NONE if dialogue.only_stun else dialogue.signatures(client_half, protocol_name(server[0]))
-        )
         fresh = dialogue.dns_fresh
         if fresh is not None and not self._speaks(fresh):
             fresh = None

@@ -25,7 +25,7 @@ from wirecover.capture.flows.media_kind import Shape, kind_of
 from wirecover.capture.flows.media_stream import QUALIFY, STREAM, begin, count, follow
 from wirecover.capture.flows.state import FLOW
 from wirecover.capture.kernels import kernel
-from wirecover.capture.packets.record import OK, PACKET
+from wirecover.capture.packets.record import OK, PACKET, WHOLE
 from wirecover.capture.protocols.rtp import ONE_BYTE_PROFILE, WARP_PROFILE
 
 MAX_STREAMS: Final = 1 << 16
@@ -177,9 +177,12 @@ def _observe(
     """Take packets start..stop; returns `stop`, or where it needs room for a new stream (FULL)."""
     for i in range(start, stop):
         row = rows[i]
-        if row.protocol != 17 or row.payload_captured < 12 or row.status != OK or slot_of[i] < 0:
+        if row.protocol != 17 or row.payload_captured < 12 or slot_of[i] < 0:
+            continue
+        if row.status != OK and row.status != WHOLE:
             continue
         at, captured, length = row.payload, np.int64(row.payload_captured), np.int64(row.payload_bytes)
+        length = max(length, captured)  # of a datagram in fragments, `payload_bytes` is the last one's share
         slot = slot_of[i]
         channel = np.int64(0)
         first = np.int64(buffer[at])

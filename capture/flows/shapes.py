@@ -26,7 +26,7 @@ class Shapes(NamedTuple):
     first: Any
     second: Any
     plain: Any
-    """1: the facts are all there is to say. 0: each such hello is left to the parser, which refuses it or finds it odd."""
+    """1: the facts say it all. 0: each such hello is left to the parser, which refuses it or finds it odd."""
     count: Any
 
 

@@ -14,7 +14,7 @@ FLOW: Final = np.dtype(
         ("low_hi", "u8"), ("low_lo", "u8"), ("high_hi", "u8"), ("high_lo", "u8"),
         ("flow_no", "i8"), ("first_ts", "i8"), ("last_ts", "i8"), ("first_frame", "i8"), ("last_frame", "i8"),
         ("syn_ts", "i8"), ("synack_ts", "i8"), ("rtt_ns", "i8"), ("tunnel_id", "i8"),
-        ("vlan", "i4"), ("hash", "u4"), ("low_port", "u2"), ("high_port", "u2"),
+        ("vlan", "i4"), ("hash", "u4"), ("segment", "u4"), ("low_port", "u2"), ("high_port", "u2"),
         ("ip_version", "u1"), ("protocol", "u1"), ("tunnel", "u1"), ("first_half", "u1"),
         ("syn_half", "i1"), ("hello_half", "i1"), ("client", "i1"), ("client_by", "u1"),
         ("syn", "u1"), ("fin", "u1"), ("rst", "u1"), ("live", "u1"), ("service", "i2"), ("quiet", "u1"),
@@ -32,13 +32,13 @@ HALF: Final = np.dtype(
         ("next_seq", "u4"), ("first_seq", "u4"), ("record_left", "i4"), ("record_length", "i4"),
         ("held", "i4"), ("held_count", "i4"),
         ("seq_known", "u1"), ("mode", "u1"), ("record_type", "u1"), ("header_have", "u1"), ("gap", "u1"),
-        ("shaped", "u1"), ("overdue", "u1"),
+        ("shaped", "u1"), ("overdue", "u1"), ("told", "u1"),
     ]
 )  # fmt: skip
 """stream: bytes of the TCP stream delivered in order so far. want: TCP, deliver bytes to the parsers up to this stream
 position; UDP, how many more datagrams to deliver. held: head of the list of segments that arrived early. shaped: a
 ClientHello was taken by its shape, and nothing behind it was looked at yet. overdue: the other side acknowledged what
-the first held segment waits for."""
+the first held segment waits for. told: the layers around the direction's packets were noted."""
 
 # FLOW.service
 SERVICE_DNS: Final = 1
@@ -77,6 +77,3 @@ IS_UDP: Final = 16
 
 RECORD: Final = np.dtype([("packet", "i4"), ("length", "i4"), ("kind", "u1")])
 """A TLS record that ended in packet `packet`: body length and content type."""
-
-FRAGMENT_ENTRY: Final = np.dtype([("tag", "u8"), ("flow_no", "i8"), ("slot", "i4"), ("half", "u1")])
-"""Where the later fragments of an IP datagram belong, by a tag of its addresses, protocol and identification."""

@@ -2,7 +2,8 @@
 
 `track` is the one loop over packets. It keeps these rules:
 
-* A flow is a five-tuple in either direction. It ends when the tuple is used again: by a SYN of another sequence
+* A flow is a five-tuple in either direction, in one virtual network (`segment` of its packets).
+* It ends when the tuple is used again: by a SYN of another sequence
   number after both ends had spoken or closed, or after silence (`TCP_IDLE`, `CLOSED_IDLE`, `OTHER_IDLE`).
   Silence is measured between packets of the flow, so forgetting idle flows early changes no result.
 * A TCP direction is delivered in order. A segment from the future is held (bounded); when what it waited for
@@ -33,7 +34,7 @@ from wirecover.capture.flows.state import (
     TLS_START,
 )
 from wirecover.capture.kernels import kernel
-from wirecover.capture.packets.record import FRAGMENT, OK, PACKET
+from wirecover.capture.packets.record import OK, PACKET, PART, WHOLE
 
 SECOND: Final = 1_000_000_000
 TCP_IDLE: Final = 7200 * SECOND
@@ -89,7 +90,6 @@ class Stage(NamedTuple):
     shape: Any
     """Scratch for one hello's shape."""
     found: Any
-    fragments: Any
     counters: Any
     seed: Any
     """One secret of the process, against crafted collisions; no result depends on it."""
@@ -97,7 +97,7 @@ class Stage(NamedTuple):
 
 # indices into Stage.counters
 FLOWS, SLOTS, FREE, FINISHED, RECORDS, CANDIDATES, POOL_FREE, POOL_COPIED, DUPLICATES, OUT_OF_ORDER, LAST_TS, \
-    FRAGMENTS_LOST, NO_SLOT, HELLOS = range(14)  # fmt: skip
+    NO_SLOT, HELLOS = range(13)  # fmt: skip
 
 
 @kernel
@@ -122,6 +122,7 @@ def _find(
     q: int,
     protocol: int,
     version: int,
+    segment: int,
 ) -> int:
     """Position in `index` of this tuple, or of the free place where it belongs."""
     mask = len(index) - 1
@@ -131,6 +132,7 @@ def _find(
         if (
             flow.low_lo == a and flow.high_lo == b and flow.low_port == p and flow.high_port == q
             and flow.protocol == protocol and flow.low_hi == c and flow.high_hi == d and flow.ip_version == version
+            and flow.segment == segment
         ):  # fmt: skip
             break
         at = (at + 1) & mask
@@ -499,7 +501,8 @@ def _tcp(
     # for a recording may show an acknowledgement before what it acknowledges.
     if flags & 0x10 and other.held >= 0 and np.int64(np.int32(np.uint32(row.ack) - held[other.held].seq)) > 0:
         other.overdue = 1
-    length = np.int64(row.payload_bytes)
+    # a whole datagram's payload is longer than what its last fragment counts for
+    length = max(np.int64(row.payload_bytes), np.int64(row.payload_captured))
     if length <= 0 or flags & 0x04:  # a reset may carry text, which is no stream (RFC 9293 3.5.2)
         return
     captured = np.int64(row.payload_captured)
@@ -604,7 +607,7 @@ def _reset_half(half: Any) -> None:
     half.held = -1
     half.seq_known = half.mode = half.record_type = half.header_have = half.gap = half.shaped = (
         half.overdue
-    ) = 0
+    ) = half.told = 0
 
 
 @kernel
@@ -649,7 +652,7 @@ def track(
 
     slot_of[i] is the flow's slot (-1: none) and half_of[i] the half of packet i.
     """
-    counters, fragments = stage.counters, stage.fragments
+    counters = stage.counters
     index_mask = np.uint64(0xFFFFFFFF)
     for i in range(start, len(rows)):
         if (
@@ -667,121 +670,111 @@ def track(
         if row.payload_captured > MAX_PAYLOAD:
             row.payload_captured = MAX_PAYLOAD
         if row.ts < counters[LAST_TS]:
-            counters[OUT_OF_ORDER] += 1
+            if row.packets:
+                counters[OUT_OF_ORDER] += 1
         else:
             counters[LAST_TS] = row.ts
         slot_of[i] = -1
         half_of[i] = 0
-        if row.status != OK and row.status != FRAGMENT:
+        if row.status != OK and row.status != PART and row.status != WHOLE:
             continue
         forward = row.src_hi < row.dst_hi or (
             row.src_hi == row.dst_hi
             and (row.src_lo < row.dst_lo or (row.src_lo == row.dst_lo and row.src_port <= row.dst_port))
         )
         which = 0 if forward else 1
-        slot = -1
-        tag = np.uint64(0)
-        if row.status == FRAGMENT or row.more_fragments:
-            tag = _mix(
-                row.src_lo
-                ^ _mix(
-                    row.dst_lo
-                    ^ _mix(
-                        row.src_hi
-                        ^ (row.dst_hi << np.uint64(1))
-                        ^ (np.uint64(row.ip_id) << np.uint64(8))
-                        ^ np.uint64(row.protocol)
-                    )
-                )
-            )
-        if row.status == FRAGMENT:
-            entry = fragments[np.int64(tag & np.uint64(len(fragments) - 1))]
-            if entry.tag == tag and flows[entry.slot].live and flows[entry.slot].flow_no == entry.flow_no:
-                slot, which = np.int64(entry.slot), np.int64(entry.half)
-            else:
-                counters[FRAGMENTS_LOST] += 1
-                continue
+        if forward:
+            a_hi, a_lo, b_hi, b_lo = row.src_hi, row.src_lo, row.dst_hi, row.dst_lo
+            a_port, b_port = row.src_port, row.dst_port
         else:
-            if forward:
-                a_hi, a_lo, b_hi, b_lo = row.src_hi, row.src_lo, row.dst_hi, row.dst_lo
-                a_port, b_port = row.src_port, row.dst_port
-            else:
-                a_hi, a_lo, b_hi, b_lo = row.dst_hi, row.dst_lo, row.src_hi, row.src_lo
-                a_port, b_port = row.dst_port, row.src_port
-            key = (
-                _mix(
-                    a_lo
+            a_hi, a_lo, b_hi, b_lo = row.dst_hi, row.dst_lo, row.src_hi, row.src_lo
+            a_port, b_port = row.dst_port, row.src_port
+        key = (
+            _mix(
+                a_lo
+                ^ _mix(
+                    b_lo
+                    ^ np.uint64(stage.seed)
                     ^ _mix(
-                        b_lo
-                        ^ np.uint64(stage.seed)
-                        ^ _mix(
-                            a_hi
-                            ^ (b_hi << np.uint64(1))
-                            ^ (np.uint64(a_port) << np.uint64(40))
-                            ^ (np.uint64(b_port) << np.uint64(20))
-                            ^ np.uint64(row.protocol)
-                        )
+                        a_hi
+                        ^ (b_hi << np.uint64(1))
+                        ^ (np.uint64(a_port) << np.uint64(40))
+                        ^ (np.uint64(b_port) << np.uint64(20))
+                        ^ np.uint64(row.protocol)
+                        ^ (np.uint64(row.segment) << np.uint64(8))
                     )
                 )
-                & index_mask
             )
-            place = _find(
-                flows, index, key, a_lo, b_lo, a_hi, b_hi, a_port, b_port, row.protocol, row.ip_version
-            )
-            slot = np.int64(index[place])
-            if slot >= 0 and _is_new(flows[slot], halves, slot, row, which):
-                flows[slot].live = 0
-                finished[counters[FINISHED]] = slot
-                counters[FINISHED] += 1
-                slot = -1
-            if slot < 0:
-                counters[FREE] -= 1
-                slot = np.int64(slots_free[counters[FREE]])
-                index[place] = slot
-                flow = flows[slot]
-                flow.low_hi, flow.low_lo, flow.high_hi, flow.high_lo = a_hi, a_lo, b_hi, b_lo
-                flow.low_port, flow.high_port = a_port, b_port
-                flow.ip_version, flow.protocol, flow.hash = row.ip_version, row.protocol, np.uint32(key)
-                flow.flow_no = counters[FLOWS]
-                counters[FLOWS] += 1
-                flow.first_ts = flow.last_ts = row.ts
-                flow.first_frame = row.frame
-                flow.syn_ts = flow.synack_ts = 0
-                flow.rtt_ns = -1
-                flow.vlan, flow.tunnel, flow.tunnel_id = row.vlan, row.tunnel, row.tunnel_id
-                flow.first_half = which
-                flow.syn_half = flow.hello_half = flow.client = -1
-                flow.client_by = flow.syn = flow.fin = flow.rst = flow.quiet = flow.handshakes = 0
-                flow.live = 1
-                flow.service = 0
-                _reset_half(halves[2 * slot])
-                _reset_half(halves[2 * slot + 1])
-                want = HEAD_BYTES if row.protocol == 6 else HEAD_DATAGRAMS
-                if row.protocol == 17 and (
-                    row.dst_port in (67, 68, 137, 138, 546, 547, 1900) or row.src_port in (67, 137, 547, 1900)
-                ):
-                    want = HOST_DATAGRAMS
-                if row.protocol == 17:
-                    for port in _SESSION_PORTS:
-                        if row.dst_port == port or row.src_port == port:
-                            want = ENDLESS
-                if row.protocol == 6 and (a_port == 53 or b_port == 53):
-                    want = FRAMED_BYTES
-                halves[2 * slot].want = want
-                halves[2 * slot + 1].want = want
+            & index_mask
+        )
+        place = _find(
+            flows,
+            index,
+            key,
+            a_lo,
+            b_lo,
+            a_hi,
+            b_hi,
+            a_port,
+            b_port,
+            row.protocol,
+            row.ip_version,
+            row.segment,
+        )
+        slot = np.int64(index[place])
+        if slot >= 0 and row.packets and _is_new(flows[slot], halves, slot, row, which):
+            flows[slot].live = 0
+            finished[counters[FINISHED]] = slot
+            counters[FINISHED] += 1
+            slot = -1
+        if slot < 0 and row.packets == 0:
+            continue
+        if slot < 0:
+            counters[FREE] -= 1
+            slot = np.int64(slots_free[counters[FREE]])
+            index[place] = slot
+            flow = flows[slot]
+            flow.low_hi, flow.low_lo, flow.high_hi, flow.high_lo = a_hi, a_lo, b_hi, b_lo
+            flow.low_port, flow.high_port = a_port, b_port
+            flow.ip_version, flow.protocol, flow.hash = row.ip_version, row.protocol, np.uint32(key)
+            flow.segment = row.segment
+            flow.flow_no = counters[FLOWS]
+            counters[FLOWS] += 1
+            flow.first_ts = flow.last_ts = row.ts
+            flow.first_frame = flow.last_frame = row.frame
+            flow.syn_ts = flow.synack_ts = 0
+            flow.rtt_ns = -1
+            flow.vlan, flow.tunnel, flow.tunnel_id = row.vlan, row.tunnel, row.tunnel_id
+            flow.first_half = which
+            flow.syn_half = flow.hello_half = flow.client = -1
+            flow.client_by = flow.syn = flow.fin = flow.rst = flow.quiet = flow.handshakes = 0
+            flow.live = 1
+            flow.service = 0
+            _reset_half(halves[2 * slot])
+            _reset_half(halves[2 * slot + 1])
+            want = HEAD_BYTES if row.protocol == 6 else HEAD_DATAGRAMS
+            if row.protocol == 17 and (
+                row.dst_port in (67, 68, 137, 138, 546, 547, 1900) or row.src_port in (67, 137, 547, 1900)
+            ):
+                want = HOST_DATAGRAMS
+            if row.protocol == 17:
+                for port in _SESSION_PORTS:
+                    if row.dst_port == port or row.src_port == port:
+                        want = ENDLESS
+            if row.protocol == 6 and (a_port == 53 or b_port == 53):
+                want = FRAMED_BYTES
+            halves[2 * slot].want = want
+            halves[2 * slot + 1].want = want
         flow = flows[slot]
         half = halves[2 * slot + which]
         slot_of[i] = slot
         half_of[i] = which
         flow.last_ts = max(flow.last_ts, row.ts)
-        flow.last_frame = row.frame
-        half.packets += 1
+        flow.last_frame = max(flow.last_frame, row.frame)
+        half.packets += row.packets
         half.bytes += row.wire_bytes
         half.payload += row.payload_bytes
-        if row.more_fragments and row.status == OK:
-            entry = fragments[np.int64(tag & np.uint64(len(fragments) - 1))]
-            entry.tag, entry.slot, entry.half, entry.flow_no = tag, slot, which, flow.flow_no
-        if row.status == FRAGMENT:
+        if row.status == PART:
             continue
         if row.checksum != 0:
             trace = _mix(
@@ -937,6 +930,7 @@ def warm() -> None:
     rows["src_port"], rows["dst_port"], rows["tcp_flags"] = 40000, 443, (2, 16, 24)
     rows["frame"], rows["ts"], rows["seq"] = (1, 2, 3), (1, 2, 3), (10, 11, 11)
     rows["payload_bytes"] = rows["payload_captured"] = (0, 0, 6)
+    rows["packets"] = 1
     tracker = FlowTracker()
     for step in tracker.follow(rows, np.array([22, 3, 1, 0, 1, 1], np.uint8)):
         tracker.orient(rows, step)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from wirecover.capture.flows import table
 from wirecover.capture.flows.hellos import HELLO, SHAPE_BYTES
-from wirecover.capture.flows.state import CANDIDATE, FLOW, FRAGMENT_ENTRY, HALF, HELD, RECORD
+from wirecover.capture.flows.state import CANDIDATE, FLOW, HALF, HELD, RECORD
 
 MAX_SLOTS: Final = 1 << 20
 """Flows alive at one time (about 400 bytes each). At this limit the half that was silent longest is ended early and
@@ -21,7 +21,6 @@ time must not end the others' flows."""
 GENTLE: Final = 1 << 18
 """From so many slots on the table grows by half, not to its double."""
 POOL_BLOCKS: Final = 4096
-FRAGMENT_ENTRIES: Final = 1 << 14
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +52,7 @@ class FlowTracker:
             held=np.zeros(POOL_BLOCKS, HELD), pool=np.zeros(POOL_BLOCKS * table.BLOCK, np.uint8),
             free=np.arange(POOL_BLOCKS, dtype=np.int32), candidates=np.zeros(1 << 16, CANDIDATE),
             records=np.zeros(1 << 19, RECORD), copies=np.zeros(4 << 20, np.uint8), hellos=np.zeros(1 << 15, HELLO),
-            shape=np.zeros(SHAPE_BYTES, np.uint8), found=np.zeros(3, np.int64),
-            fragments=np.zeros(FRAGMENT_ENTRIES, FRAGMENT_ENTRY), counters=self.counters,
+            shape=np.zeros(SHAPE_BYTES, np.uint8), found=np.zeros(3, np.int64), counters=self.counters,
             seed=int.from_bytes(os.urandom(7), "little"),
         )  # fmt: skip
         self.slot_of = np.zeros(0, np.int32)

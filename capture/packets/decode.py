@@ -132,7 +132,7 @@ def _walk(buffer: Any, at: int, end: int, wire_end: int, link: int, row: Any, st
                 if fragment & 0x3FFF:
                     row.more_fragments |= (fragment >> 13) & 1
                     if row.fragment < 0:
-                        row.fragment = at
+                        row.fragment, row.fragment_in, row.fragment_layers = at, row.segment, row.layers
                 wire_end = min(wire_end, at + total)
                 at += header
                 if fragment & 0x1FFF:
@@ -163,7 +163,7 @@ def _walk(buffer: Any, at: int, end: int, wire_end: int, link: int, row: Any, st
                     row.ip_id = identification
                     row.more_fragments |= fragment & 1
                     if fragment & 0xFFF9 and row.fragment < 0:
-                        row.fragment = network
+                        row.fragment, row.fragment_in, row.fragment_layers = network, row.segment, row.layers
                 if protocol < 0:
                     row.status, row.reason = MALFORMED, R_IP6_EXT
                     break
@@ -277,6 +277,8 @@ def _clear(row: Any) -> None:
     row.src_port = 0
     row.dst_port = 0
     row.segment = 0
+    row.fragment_in = 0
+    row.fragment_layers = 0
     row.layers = 0
     row.packets = 1
 
@@ -329,6 +331,7 @@ def _trace(
 
 
 _NO_STACK: Final = np.zeros(0, LAYER)
+_FIRST: Final = np.zeros(1, np.int32)
 
 
 def decode_batch(batch: Any, links: NDArray[np.int32]) -> NDArray[Any]:
@@ -354,6 +357,14 @@ def trace(
         np.ascontiguousarray(chosen, np.int64), rows, stacks,
     )  # fmt: skip
     return np.minimum(rows["layers"], MAX_TOLD), stacks
+
+
+def trace_rows(frame: NDArray[np.uint8], link: int) -> tuple[Any, NDArray[Any]]:
+    """The row of one frame that stands alone in its buffer, and the layers around its packet."""
+    rows, stacks = np.empty(1, PACKET), np.zeros((1, MAX_TOLD), LAYER)
+    size, zero = np.array([len(frame)], np.int64), np.zeros(1, np.int64)
+    _trace(frame, zero, size, size, _FIRST, np.array([link], np.int32), zero, rows, stacks)
+    return rows[0], stacks[0, : min(int(rows[0]["layers"]), MAX_TOLD)]
 
 
 def warm() -> None:

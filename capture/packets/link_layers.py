@@ -35,6 +35,7 @@ from wirecover.capture.packets.steps import (
     PPP,
     SEALED,
     SPOILED,
+    SWAPPED,
     UNKNOWN,
     WIFI,
     little16,
@@ -304,16 +305,19 @@ def _is_snap(buffer: Any, at: int, end: int) -> bool:
 
 @kernel
 def wifi_layer(
-    buffer: Any, at: int, end: int, padded: int, row: Any, stack: Any
+    buffer: Any, at: int, end: int, notes: int, row: Any, stack: Any
 ) -> tuple[int, int, int, int, int]:
     """An 802.11 frame: (next, where, number, where the receiver's and the sender's addresses are).
 
-    Only data frames carry packets. A frame marked as protected is read if it was recorded decrypted (its LLC header
-    then stands in clear, perhaps behind the initialisation vector). Of an aggregate (A-MSDU) the first is read.
+    `notes`: 0x20, the radio's note of padding behind the header; SWAPPED. Only data frames carry packets. A frame
+    marked as protected is read if it was recorded decrypted (its LLC header then stands in clear, perhaps behind the
+    initialisation vector). Of an aggregate (A-MSDU) the first is read.
     """
     if at + 2 > end:
         return CUT, at, 0, -1, -1
     control, flags = np.int64(buffer[at]), np.int64(buffer[at + 1])
+    if notes & SWAPPED and control & 0x0F != 0x08 and flags & 0x0F == 0x08:
+        control, flags = flags, control
     if control & 0x0F != 0x08 or control & 0x40:  # no data frame of version 0, or one without data
         return NOTHING, at, 0, -1, -1
     to_ds, from_ds = flags & 1, flags >> 1 & 1
@@ -340,7 +344,7 @@ def wifi_layer(
         bssid = (u16(buffer, bssid_at) << 32) | u32(buffer, bssid_at + 2)
     note(buffer, row, stack, T_WIFI, bssid, BY_MAC, to_at, from_at)
     body = at + size
-    if padded:
+    if notes & 0x20:
         body = at + ((size + 3) & ~3)
     if flags & 0x40 and not _is_snap(buffer, body, end):
         if _is_snap(buffer, body + 8, end):

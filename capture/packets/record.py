@@ -19,18 +19,19 @@ PACKET: Final = np.dtype(
         ("payload", "i8"), ("tunnel_id", "i8"), ("network", "i8"), ("transport", "i8"),
         ("fragment", "i8"),
         ("wire_bytes", "i4"), ("payload_bytes", "i4"), ("payload_captured", "i4"), ("vlan", "i4"),
-        ("seq", "u4"), ("ack", "u4"), ("segment", "u4"),
+        ("seq", "u4"), ("ack", "u4"), ("segment", "u4"), ("fragment_in", "u4"),
         ("src_port", "u2"), ("dst_port", "u2"), ("ip_id", "u2"), ("checksum", "u2"),
         ("packets", "u2"),
         ("ip_version", "u1"), ("protocol", "u1"), ("tcp_flags", "u1"), ("ttl", "u1"), ("tunnel", "u1"),
         ("status", "u1"), ("reason", "u1"), ("cut", "u1"), ("more_fragments", "u1"),
-        ("layers", "u1"),
+        ("layers", "u1"), ("fragment_layers", "u1"),
     ]
 )  # fmt: skip
 """segment: the virtual network the packet was in (VNI of VXLAN and GENEVE, I-SID of 802.1ah), 0 where there is none;
-the same addresses in two of them are two hosts. layers: how many layers `trace` tells of this frame. packets: frames
-the row stands for, 1 unless `fragments` says otherwise. more_fragments: this or an outer IP header begins a fragmented
-datagram."""
+the same addresses in two of them are two hosts. fragment_in: the same of the IP header at `fragment`. layers: how many
+layers `trace` tells of this frame; fragment_layers: how many of them stand before `fragment`. packets: frames the row
+stands for, 1 unless `fragments` says otherwise. more_fragments: this or an outer IP header begins a datagram in
+fragments."""
 
 # status
 OK: Final = 0
@@ -48,7 +49,10 @@ PROTECTED: Final = 5
 PART: Final = 6
 """A FRAGMENT whose first was seen before: with the addresses and ports of its flow, which counts it."""
 HELD: Final = 7
-"""A FRAGMENT that came before its first, whose row will count it."""
+"""A FRAGMENT that no row has explained yet; the first that does counts it too."""
+WHOLE: Final = 8
+"""The row of the fragment that completed a datagram: addresses, ports and payload are those of the datagram, the
+payload stands in the buffer that `fragments` gives. Of no packets: a first fragment whose datagram was given up."""
 
 REASONS: Final[tuple[str, ...]] = (
     "",

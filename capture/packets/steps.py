@@ -26,6 +26,10 @@ from wirecover.capture.packets.record import (
 """LLC_PADDED: LLC as on ATM, where a bridged frame begins behind two octets of padding (RFC 2684 5.2). LINK: the
 link type that the second number says. NLPID: RFC 2427, ISO/IEC TR 9577."""
 
+SWAPPED: Final = 0x100
+"""With WIFI: the two octets of the frame control may stand the other way round, as some access points send them
+through CAPWAP. For a data frame there is no doubt which way they stand."""
+
 # Why nothing is.
 CUT: Final = -1
 UNKNOWN: Final = -2
@@ -82,6 +86,13 @@ def is_segment(kind: int) -> bool:
 
 
 @kernel
+def join_segment(outer: int, kind: int, identifier: int) -> int:
+    """The number of the virtual network that a layer opens inside of another one (0: inside of none)."""
+    tag = (np.int64(kind) << 24) | identifier
+    return tag if outer == 0 else ((outer * 0x01000193) ^ tag) & 0xFFFFFFFF
+
+
+@kernel
 def note(
     buffer: Any, row: Any, stack: Any, kind: int, identifier: int, carrier: int, to_at: int, from_at: int
 ) -> None:
@@ -106,8 +117,7 @@ def note(
     if kind <= T_NSH and row.tunnel == 0:
         row.tunnel, row.tunnel_id = kind, max(0, identifier)
     if is_segment(kind):
-        tag = (np.int64(kind) << 24) | identifier
-        row.segment = tag if row.segment == 0 else ((np.int64(row.segment) * 0x01000193) ^ tag) & 0xFFFFFFFF
+        row.segment = join_segment(np.int64(row.segment), kind, identifier)
 
 
 def warm() -> None:

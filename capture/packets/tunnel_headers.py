@@ -34,6 +34,7 @@ from wirecover.capture.packets.steps import (
     LINK,
     NSH,
     PPP,
+    SWAPPED,
     UNKNOWN,
     WIFI,
     u16,
@@ -151,7 +152,7 @@ def _capwap(buffer: Any, at: int, end: int) -> tuple[int, int, int, int, int]:
     if not native:
         return ETHERNET, at + size, 0, T_CAPWAP, radio
     if binding == 1:
-        return WIFI, at + size, 0, T_CAPWAP, radio
+        return WIFI, at + size, SWAPPED, T_CAPWAP, radio
     return -1, at, 0, 0, 0
 
 

@@ -43,7 +43,7 @@ def worlds() -> st.SearchStrategy[sw.World]:
     )  # fmt: skip
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck), phases=PHASES)
+@settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck), phases=PHASES)
 @given(worlds())
 @example(sw.World(EVERY_KIND))
 @example(sw.World(EVERY_KIND, pseudonymise=True))

@@ -401,7 +401,7 @@ def test_a_kill_between_folder_and_rows_is_mended(both: Both, monkeypatch: pytes
         for table in foreign_tables():
             connection.execute(f"DELETE FROM {table}")
     (both.theirs.path / "foreign" / ".partial-x").mkdir()
-    assert len(foreign_problems(both.theirs)) == 2
+    assert len(foreign_problems(both.theirs)) == 3, "two folders that no row names, one act without its rows"
     done = both.take(path)
     assert done.status == "received" and done.cleared == 2
     assert [one["bundle_sha256"] for one in bundles(both.theirs)] == [digest]
@@ -414,7 +414,9 @@ def test_rows_can_be_filled_again_from_the_folders(both: Both) -> None:
     with both.theirs.connect() as connection:
         before = [connection.execute(query).fetchall() for query in queries]
     with both.theirs.connect(write=True) as connection, transaction(connection):
-        refill(both.theirs, connection)
+        for table in foreign_tables():
+            connection.execute(f"DELETE FROM {table}")
+        refill(both.theirs.path, connection, [*records(both.theirs.path)])
     with both.theirs.connect() as connection:
         assert [connection.execute(query).fetchall() for query in queries] == before
 
@@ -430,6 +432,21 @@ def test_changes_after_the_receipt_are_found(both: Both) -> None:
     assert any("flows.parquet: changed" in line for line in found) and any(
         "more: not in" in line for line in found
     )
+
+
+def test_changed_rows_are_found(both: Both) -> None:
+    both.take(both.send("out"))
+    assert foreign_problems(both.theirs) == []
+    with both.theirs.connect(write=True) as connection:
+        connection.execute(
+            "UPDATE foreign_flows SET server_ip = '192.0.2.66' WHERE server_ip = '198.51.100.1'"
+        )
+        connection.execute("DELETE FROM foreign_packets WHERE rowid = 0")
+    found = [check.detail for check in verify(both.theirs).checks if check.holds is False]
+    assert [line.partition("rows of ")[2].partition(":")[0] for line in found] == [
+        "foreign_flows",
+        "foreign_packets",
+    ]
 
 
 def test_a_share_goes_on_with_nothing_that_was_received(both: Both) -> None:

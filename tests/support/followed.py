@@ -10,9 +10,10 @@ from support.traffic import Frame, batch_of
 
 from wirecover.capture.flows.rows import FlowRows
 from wirecover.capture.flows.state import AFTER_GAP, IS_TLS, IS_UDP, POOLED, TLS_START
-from wirecover.capture.flows.table import DUPLICATES, FRAGMENTS_LOST, OUT_OF_ORDER
+from wirecover.capture.flows.table import DUPLICATES, OUT_OF_ORDER
 from wirecover.capture.flows.tracker import FlowTracker
 from wirecover.capture.packets.decode import decode_batch
+from wirecover.capture.packets.fragments import Reassembler
 from wirecover.capture.tables import FLOWS
 
 
@@ -43,6 +44,8 @@ class Followed:
     duplicates: int = 0
     out_of_order: int = 0
     fragments_lost: int = 0
+    losses: dict[str, int] = field(default_factory=dict)
+    """What the reassembly of fragments could not use."""
     ended_early: int = 0
 
     def stream(self, half: int, flow: int = 0) -> bytes:
@@ -61,14 +64,24 @@ class Followed:
 class _Follower:
     def __init__(self, tracker: FlowTracker) -> None:
         self.tracker = tracker
+        self.reassembler = Reassembler()
         self.out = Followed()
 
     def take(self, frames: Sequence[Frame], first_frame: int, links: Sequence[int]) -> None:
         batch = batch_of(frames, first_frame)
         rows = decode_batch(batch, np.array(links, np.int32))
-        for step in self.tracker.follow(rows, batch.buffer):
+        self._follow(*self.reassembler.take(batch, rows, np.array(links, np.int32)))
+
+    def finish(self) -> None:
+        rows, buffer = self.reassembler.finish()
+        if len(rows):
+            self._follow(rows, buffer)
+        self.end(self.tracker.finish().finished)
+
+    def _follow(self, rows: Any, buffer: Any) -> None:
+        for step in self.tracker.follow(rows, buffer):
             self.out.steps += 1
-            self._show(step, rows, batch.buffer)
+            self._show(step, rows, buffer)
             self.tracker.orient(rows, step)
             self._packets(step, rows)
             self.end(step.finished)
@@ -132,11 +145,12 @@ def follow(
         size = len(frames) if sizes is None else sizes[min(turn, len(sizes) - 1)]
         follower.take(frames[at : at + size], at + 1, links)
         at, turn = at + size, turn + 1
-    follower.end(follower.tracker.finish().finished)
+    follower.finish()
     out, counters = follower.out, follower.tracker.counters
     out.flows.sort(key=lambda row: row["flow_no"])
     out.duplicates = int(counters[DUPLICATES])
     out.out_of_order = int(counters[OUT_OF_ORDER])
-    out.fragments_lost = int(counters[FRAGMENTS_LOST])
+    out.losses = {detail: count for _, detail, _, count in follower.reassembler.losses()}
+    out.fragments_lost = out.losses.get("later IP fragments whose first was not seen", 0)
     out.ended_early = follower.tracker.ended_early
     return out

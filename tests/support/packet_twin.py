@@ -390,10 +390,12 @@ def _frame_relay(row: Row, view: View) -> None:
         _ethertype(row, view.behind(2), int.from_bytes(view.data[:2], "big"))
 
 
-def _wifi(row: Row, view: View, padded: bool = False) -> None:
+def _wifi(row: Row, view: View, padded: bool = False, swapped: bool = False) -> None:
     """IEEE 802.11-2020 9.2.4.1 (frame control), 9.3.2 (data frames), 9.3.2.2 (A-MSDU)"""
     row.headers.append("802.11")
     control, flags = view.need(2, LINK)
+    if swapped and control & 15 != 8 and flags & 15 == 8:
+        control, flags = flags, control
     version, kind, subtype = control & 3, control >> 2 & 3, control >> 4
     if version or kind != 2 or subtype & 4:
         return
@@ -824,7 +826,7 @@ def _capwap(row: Row, view: View) -> bool:
         return False
     _inside(row, view, CAPWAP, radio)
     if native:
-        _wifi(row, view.behind(size))
+        _wifi(row, view.behind(size), swapped=True)
     else:
         _ethernet(row, view.behind(size))
     return True

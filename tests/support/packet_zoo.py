@@ -217,6 +217,8 @@ def _tunnels(inner4: Packet, inner6: Packet, outer: Packet) -> list[_Made]:
          _V4 | _U | {"tunnel": "capwap", "tunnel_id": 1}),
         ("capwap 802.11", udp(5247) / Raw(b"\0\x10\x43\0" + bytes(4)) / _wifi() / _SNAP / inner6, 1,
          _V6 | _U | {"layers": 2}),
+        ("capwap swapped", udp(5247) / Raw(b"\0\x10\x43\0" + bytes(4) + b"\x01\x08" + bytes(_wifi())[2:]) / _SNAP
+         / inner4, 1, _V4 | _U | {"layers": 2}),
         ("capwap keep-alive", udp(5247) / Raw(b"\0\x10\x42\x08" + bytes(30)), 1, {"status": 0, "dst_port": 5247}),
         ("tzsp", udp(37008) / Raw(b"\1\0\0\1\x0a\1\x55\0\1") / _ether() / inner4, 1, _V4 | _U | {"tunnel": "tzsp"}),
         ("tzsp 802.11", udp(37008) / Raw(b"\1\0\0\x12\1") / _wifi() / _SNAP / inner4, 1, _V4 | _U | {"layers": 2}),

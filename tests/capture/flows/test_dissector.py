@@ -409,6 +409,24 @@ def test_what_a_quic_connection_shows(tmp_path: Path) -> None:
         assert row["server_scid"] == ("07" * 8 if folder == "whole" else None)
 
 
+def test_after_version_negotiation_the_new_hello_counts(tmp_path: Path) -> None:
+    first, second = (
+        tls.message(1, tls.client_hello(tls.server_name(name))) for name in (b"a.example", b"b.example")
+    )
+    asked = quic.initial(quic.crypto(0, first), scid=b"client12", version=0xFF00001D, pad_to=1200)
+    listed = quic.negotiation((quic.V1,), dcid=b"client12", scid=quic.DCID)
+    again = quic.initial(quic.crypto(0, second), scid=b"client12", pad_to=1200)
+    found = Read(tmp_path, talk.datagrams(line(443), (True, asked), (False, listed), (True, again)))
+    (row,) = found["tls_handshakes"]
+    assert (row["sni"], row["client_frame"], row["quic_version"]) == ("b.example", 3, "v1")
+    (more,) = found["quic_handshakes"]
+    assert (more["server_versions"], more["version"], more["client_scid"]) == (
+        ["v1"],
+        "v1",
+        b"client12".hex(),
+    )
+
+
 def test_nothing_is_written_twice_or_left_open(tmp_path: Path) -> None:
     frames = [Frame(packet("10.0.0.2", "192.0.2.9", 17, udp(5060, 5060, b"SIP/2.0 2")), START)]
     found = Read(tmp_path, frames)
