@@ -18,7 +18,7 @@ from wirecover.analysis.findings import app_text, counted, parameters_json, resu
 from wirecover.analysis.sightings import Seen, check_tolerance, prepare_sightings, seen_by_endpoint
 from wirecover.casefile.derived import EVENTS
 
-KINDS = ("text-like", "media-like", "connect-like", "keepalive", "small")
+KINDS = ("text-like", "media-like", "receipt-like", "connect-like", "keepalive", "small")
 MESSAGE_KINDS = ("text-like", "media-like")
 MOST_FINDINGS = 20_000
 """Addresses that get a finding, those with most bursts first. Events are written for all."""
@@ -42,6 +42,8 @@ class Parameters:
     keepalive_members: int = 5
     keepalive_period_s: float = 5.0
     keepalive_percent: int = 80
+    receipt_s: float = 1.0
+    receipt_percent: int = 80
     include_unlabelled: bool = False
     clock_tolerance_s: float = 2.0
     """Clocks of exhibits that recorded the same conversation differ by at most so much."""
@@ -52,13 +54,15 @@ class Parameters:
             raise AnalysisError("burst_gap_s must lie above 0 and not above 60 seconds")
         if not 0 <= self.floor_bytes <= self.media_bytes:
             raise AnalysisError("floor_bytes must not be negative nor exceed media_bytes")
+        if not 0 < self.receipt_percent <= 100:
+            raise AnalysisError("receipt_percent must lie between 1 and 100")
         if self.keepalive_members < 3 or not 0 < self.keepalive_percent <= 100:
             raise AnalysisError("keepalive_members must be 3 or more, keepalive_percent between 1 and 100")
         check_tolerance(self.clock_tolerance_s)
-        times = (self.connect_s, self.handshake_s, self.keepalive_period_s)
+        times = (self.connect_s, self.handshake_s, self.keepalive_period_s, self.receipt_s)
         if min(times) < 0 or max(times) > 86_400:
             raise AnalysisError(
-                "connect_s, handshake_s and keepalive_period_s must lie between 0 and 86,400 seconds"
+                "connect_s, handshake_s, keepalive_period_s and receipt_s must lie between 0 and 86,400 seconds"
             )
         if not 0 <= self.keepalive_bytes <= 1 << 40 or self.media_bytes > 1 << 40:
             raise AnalysisError("keepalive_bytes and media_bytes must lie between 0 and 2 to the power of 40")
@@ -89,6 +93,8 @@ def prepare(connection: duckdb.DuckDBPyConnection, parameters: Parameters) -> st
         "keepalive_members": parameters.keepalive_members,
         "keepalive_period_ns": nanoseconds(parameters.keepalive_period_s),
         "keepalive_percent": parameters.keepalive_percent,
+        "receipt_ns": nanoseconds(parameters.receipt_s),
+        "receipt_percent": parameters.receipt_percent,
     }
     connection.execute(f"CREATE TEMP TABLE {name} AS {text}", values).fetchall()
     return name
@@ -134,7 +140,7 @@ class MessageEvents:
     """Detector: message events of each endpoint and application."""
 
     name: ClassVar[str] = "message_events"
-    version: ClassVar[str] = "2"
+    version: ClassVar[str] = "3"
     question: ClassVar[str] = "When did traffic of each address look like messages going out or coming in?"
     method: ClassVar[str] = (
         "Payload-carrying packets of one direction of a TCP or QUIC flow of a known application that "
@@ -143,7 +149,9 @@ class MessageEvents:
         "conversation that several exhibits recorded counts once. Where TLS record types are "
         "known only records of type 23 (application "
         "data) count; handshakes are left out, and bursts within one second after a handshake are named "
-        "connect-like. Small bursts of one size that return at a constant interval are named keepalive. "
+        "connect-like. Small bursts of one size that return at a constant interval are named keepalive, with "
+        "something as small beside them too. Bursts of one size that nearly always come right after one of the "
+        "other direction are named receipt-like. "
         "Bursts below 150 bytes are counted but are no events. What is left is text-like below 10,000 "
         "bytes and media-like from there on."
     )
@@ -238,9 +246,9 @@ class MessageEvents:
             f"Address {client} shows {counted(up, 'message-like burst')} going out and {down:,} coming in "
             f"on {app_text(app)} between {utc_text(first)} and {utc_text(last)}, {seen.text()}; not counted "
             f"among them: "
-            f"{counted(other['keepalive'], 'keepalive')}, {counted(other['connect-like'], 'burst')} while "
-            f"connecting and {counted(other['small'], 'burst')} below the size floor. A message-like burst "
-            "need not be a message."
+            f"{counted(other['keepalive'], 'keepalive')}, {counted(other['receipt-like'], 'receipt-like burst')}, "
+            f"{counted(other['connect-like'], 'burst')} while connecting and "
+            f"{counted(other['small'], 'burst')} below the size floor. A message-like burst need not be a message."
         )
         return Finding(
             pattern=self.name, version=self.version, kind="fact", statement=statement, parameters=parameters,

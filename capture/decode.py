@@ -29,7 +29,6 @@ from wirecover.capture.flows.ledger import Ledger
 from wirecover.capture.flows.media import MediaTracker
 from wirecover.capture.flows.names import NameBook
 from wirecover.capture.flows.rows import FlowRows
-from wirecover.capture.flows.table import DUPLICATES, OUT_OF_ORDER
 from wirecover.capture.flows.tracker import FlowTracker, Step
 from wirecover.capture.flows.tunnels import TunnelBook
 from wirecover.capture.identifiers import MAX_FLOWS, capture_id, flow_base
@@ -345,7 +344,7 @@ class Decoding:
             "captures",
             (capture_id(reader.sha256), flow_base(reader.sha256), name, reader.sha256, reader.size, reader.format,
              reader.compression, self._packets, self._first_ts, self._last_ts, reader.snaplen, self._truncated,
-             self._malformed, int(tracker.counters[DUPLICATES]), int(tracker.counters[OUT_OF_ORDER]),
+             self._malformed, self._survey.duplicates, self._survey.out_of_order,
              self._left_out.dropped, self._undecoded, self._fragments, reader.complete, tool_version(),
              self.rules.sha256, self.rules.local_sha256),
         )  # fmt: skip

@@ -81,7 +81,7 @@ COLUMN_COMMENTS: Final[dict[str, dict[str, str]]] = {
         "ts": "time of the last packet of the burst, UTC",
         "up": "true: from client to server",
         "bytes": "transport payload of the burst; of its TLS records, where segments were sent again",
-        "kind": "'text-like', 'media-like', 'connect-like' or 'keepalive': by size and rhythm",
+        "kind": "'text-like', 'media-like', 'receipt-like', 'connect-like' or 'keepalive': by size and rhythm",
         "confidence": "integer percent from a fixed rule (docs/methods.md); not a validated rate",
         "first_frame": "first frame of the burst",
         "last_frame": "last frame of the burst",

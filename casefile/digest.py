@@ -7,6 +7,7 @@ column in that order:
     numbers    booleans as one byte, integers, floats and times as stored, little-endian; 0 where NULL
     text       length in bytes of each row as 64-bit integers, then all bytes
     lists      length of each row as 64-bit integers, then the column of all items, by these same rules
+    structs    each field in turn, by these same rules
     others     as text: what Python's str() says of the value
 
 A DuckDB file holds the same rows in other bytes from run to run; by this digest two of them can be compared.
@@ -59,8 +60,13 @@ def _column(digest: _Hash, column: pa.Array) -> None:
         digest.update(_bytes(pc.fill_null(column, pa.scalar(value=False)).cast(pa.uint8())))
     elif pa.types.is_integer(kind) or pa.types.is_floating(kind):
         digest.update(_bytes(pc.fill_null(column, pa.scalar(0, kind))))
-    elif pa.types.is_timestamp(kind):
+    elif pa.types.is_date32(kind) or pa.types.is_time32(kind):
+        digest.update(_bytes(pc.fill_null(column.cast(pa.int32()), 0)))
+    elif pa.types.is_temporal(kind) and not pa.types.is_interval(kind):
         digest.update(_bytes(pc.fill_null(column.cast(pa.int64()), 0)))
+    elif pa.types.is_struct(kind):
+        for field in column.flatten():
+            _column(digest, field)
     elif pa.types.is_string(kind) or pa.types.is_large_string(kind):
         _binary(digest, column.cast(pa.large_string()).cast(pa.large_binary()))
     else:

@@ -23,15 +23,26 @@ FILES: Final = "files"
 """Argument of an act's last line: [[name, SHA-256], ...] of the files it wrote."""
 
 
+def name_of(case: Path, path: Path) -> str:
+    """How the log names a file that is written: by its place in the case, or its mere name outside it."""
+    whole, home = path.resolve(), case.resolve()
+    return whole.relative_to(home).as_posix() if whole.is_relative_to(home) else path.name
+
+
 def loose_files(case: "Case", state: "LogState") -> Iterator[Line]:
     """(file, whether it holds, in words) of each."""
     yield from _marker(case, state.acts)
     yield from _key(case.path, state.acts)
     written = _written(state.acts)
+    there: set[str] = set()
     for folder in (REPORTS, EXPORTS):
         for path in sorted((case.path / folder).rglob("*")):
             if path.is_file():
+                there.add(path.relative_to(case.path).as_posix())
                 yield _file(path.relative_to(case.path).as_posix(), path, written)
+    for name in sorted(set(written) - there):
+        if name.startswith((f"{REPORTS}/", f"{EXPORTS}/")):
+            yield name, None, "written by a logged act, and not here any more"
 
 
 def _marker(case: "Case", log: list[Record]) -> Iterator[Line]:
@@ -73,13 +84,13 @@ def _written(log: list[Record]) -> dict[str, set[str]]:
 
 
 def _file(name: str, path: Path, written: dict[str, set[str]]) -> Line:
-    if path.name not in written:
+    if name not in written:
         return name, None, "no logged act wrote it"
     try:
         with path.open("rb") as file:
             digest = file_digest(file, "sha256").hexdigest()
     except OSError as error:
         return name, False, error.strerror or str(error)
-    if digest in written[path.name]:
+    if digest in written[name]:
         return name, True, "as a logged act wrote it"
     return name, False, "changed since it was written"

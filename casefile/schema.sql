@@ -32,7 +32,7 @@ COMMENT ON COLUMN captures.last_ts IS 'Latest time stamp of a frame, UTC';
 COMMENT ON COLUMN captures.snaplen IS 'Largest number of bytes that the recorder kept of a frame';
 COMMENT ON COLUMN captures.truncated_packets IS 'Frames of which fewer bytes were captured than were on the wire';
 COMMENT ON COLUMN captures.malformed_packets IS 'Frames whose headers contradict themselves or the frame length';
-COMMENT ON COLUMN captures.duplicate_packets IS 'Frames that repeat another frame byte for byte and are not counted again';
+COMMENT ON COLUMN captures.duplicate_packets IS 'Packets recorded twice within 10 ms; of a large capture in a sample, as table quality says';
 COMMENT ON COLUMN captures.out_of_order_packets IS 'Frames with an earlier time stamp than the frame before';
 COMMENT ON COLUMN captures.out_of_scope_packets IS 'Frames outside the authority: counted here, stored nowhere';
 COMMENT ON COLUMN captures.undecoded_packets IS 'Frames of a link type or protocol that is not decoded';

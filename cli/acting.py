@@ -94,6 +94,15 @@ def passphrase(of: str, file: Path | None, descriptor: int | None, *, confirm: b
     return text.encode()
 
 
+def exported(case: Path, out: Path | None) -> str | None:
+    """How the log names the file that is written, if one is."""
+    if out is None:
+        return None
+    from wirecover.casefile.loose_files import name_of
+
+    return name_of(case, out)
+
+
 def tell_found(found: tuple[str, ...]) -> None:
     """What earlier runs left behind, for the user."""
     for one in found:

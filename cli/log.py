@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from wirecover.cli.acting import acting, certificates, open_case, tell_found, tsa_option
+from wirecover.cli.acting import acting, certificates, exported, open_case, tell_found, tsa_option
 from wirecover.cli.options import case_argument, check_output, output_options, put
 from wirecover.cli.streams import show, tell
 
@@ -54,13 +54,15 @@ def log(
     from wirecover.casefile.log_view import shown_table
 
     opened = open_case(case)
-    with record(opened, Act("log", {"out": out.name if out else None}, export=out is not None)) as entry:
+    with record(opened, Act("log", {"out": exported(case, out)}, export=out is not None)) as entry:
         tell_found(entry.found)
         if only_head:
             last = head(case)
             show(f"{last.seq}:{last.sha256}")
         else:
-            put(shown_table(case), form, out)
+            written = put(shown_table(case), form, out)
+            if written is not None:
+                entry.result(written, files=[[exported(case, out), written]])
     tell("The head of the log changes with each act, also with this one.")
 
 

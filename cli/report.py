@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from wirecover.cli.acting import acting, open_case, tell_found
+from wirecover.cli.acting import acting, exported, open_case, tell_found
 from wirecover.cli.options import case_argument
 from wirecover.cli.streams import tell
 
@@ -39,9 +39,8 @@ def report(case: Path, out: Path, lang: str, reproducible: bool) -> None:
         head = None if reproducible else LogHead(entry.begun.seq, entry.begun.sha256)
         document = build(opened, head=head)
         written = render(document, out, lang)
-        files = [
-            [path.name, sha256(path.read_bytes()).hexdigest()] for path in (written.pdf, written.companion)
-        ]
+        both = (written.pdf, written.companion)
+        files = [[exported(case, path), sha256(path.read_bytes()).hexdigest()] for path in both]
         entry.result(written.sha256, name=out.name, report_id=document.report_id, files=files)
     tell(f"Wrote {written.pdf} ({written.bytes:,} bytes) and its data, {written.companion}.")
     tell(f"SHA-256 of the PDF: {written.sha256}")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from wirecover.cli.acting import acting, open_case
+from wirecover.cli.acting import acting, exported, open_case
 from wirecover.cli.options import case_argument, check_output, output_options, put
 
 
@@ -27,5 +27,5 @@ def sql(case: Path, text: str, form: str | None, out: Path | None, timeout: floa
     statement = sys.stdin.read() if text == "-" else text
     ask(
         open_case(case), statement, timeout_s=timeout, memory=memory,
-        deliver=lambda table: put(table, form, out), export=out.name if out else None,
+        deliver=lambda table: put(table, form, out), export=exported(case, out),
     )  # fmt: skip

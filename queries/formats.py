@@ -102,8 +102,12 @@ def _plain_column(column: pa.ChunkedArray) -> list[Any]:
 
 
 def _counted(kind: pa.DataType) -> pa.DataType:
-    """The type with every time stamp, however deep, as its count: Python's own times stop at microseconds."""
-    if pa.types.is_timestamp(kind):
+    """The type with every time, however deep, as its count: Python's own stop at microseconds and the year 9999."""
+    if pa.types.is_timestamp(kind) or pa.types.is_date64(kind) or pa.types.is_duration(kind):
+        return pa.int64()
+    if pa.types.is_date32(kind) or pa.types.is_time32(kind):
+        return pa.int32()
+    if pa.types.is_time64(kind):
         return pa.int64()
     if pa.types.is_map(kind):
         return pa.map_(_counted(kind.key_type), _counted(kind.item_type))
@@ -119,6 +123,12 @@ def _plain(value: Any, kind: pa.DataType) -> Any:
         return value
     if pa.types.is_timestamp(kind):
         return iso_time(value * _PER_SECOND[kind.unit])
+    if pa.types.is_date(kind):
+        return _iso_date(value if pa.types.is_date32(kind) else value // 86_400_000)
+    if pa.types.is_time(kind):
+        return iso_time(value * _PER_SECOND[kind.unit])[11:-1]
+    if pa.types.is_duration(kind):
+        return value * _PER_SECOND[kind.unit]
     if pa.types.is_map(kind):
         return [[_plain(key, kind.key_type), _plain(item, kind.item_type)] for key, item in value]
     if isinstance(value, list):
@@ -145,6 +155,11 @@ def iso_time(nanoseconds: int) -> str:
     year, month, day = _civil(days)
     clock = f"{second // 3600:02}:{second // 60 % 60:02}:{second % 60:02}.{rest:09}"
     return f"{year:04}-{month:02}-{day:02}T{clock}Z"
+
+
+def _iso_date(days: int) -> str:
+    year, month, day = _civil(days)
+    return f"{year:04}-{month:02}-{day:02}"
 
 
 def _civil(days: int) -> tuple[int, int, int]:

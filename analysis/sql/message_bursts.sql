@@ -11,6 +11,8 @@
 -- param: keepalive_members BIGINT     -- bursts of one size class needed before a rhythm is stated
 -- param: keepalive_period_ns BIGINT   -- shorter periods are no keepalive
 -- param: keepalive_percent BIGINT     -- share of intervals that must agree with their median
+-- param: receipt_ns BIGINT            -- an answer to a message comes at most so long after it
+-- param: receipt_percent BIGINT       -- share of the bursts of one size that must be such answers
 -- returns: one row a burst; kind 'small' is kept here for counting and is not a message event
 -- cannot show: messages that share a burst, messages below the floor, messages sent while connecting
 
@@ -85,7 +87,7 @@ numbered AS (
     SELECT *, sum(starts) OVER (PARTITION BY flow_id, up ORDER BY ns, frame) AS burst FROM marked
 ),
 bursts AS MATERIALIZED (
-    SELECT flow_id, up, min(ns) AS first_ns, max(ns) FILTER (size > 0) AS ns, sum(size)::BIGINT AS bytes,
+    SELECT flow_id, up, burst, min(ns) AS first_ns, max(ns) FILTER (size > 0) AS ns, sum(size)::BIGINT AS bytes,
            count(*) AS packets, min(frame) AS first_frame, max(frame) AS last_frame
     FROM numbered GROUP BY flow_id, up, burst
     -- a burst in which no record ends is a part of the next one, or was sent again
@@ -123,7 +125,7 @@ medians AS (
 ),
 -- an interval agrees with the median within a tenth of it, or one second if that is more
 judged AS (
-    SELECT s.flow_id, s.up, s.first_frame, m.period_ns, m.members,
+    SELECT s.flow_id, s.up, s.first_frame, s.scope, s.class, s.ns, m.period_ns, m.members,
            coalesce(abs(s.before_ns - m.period_ns) <= greatest(m.period_ns // 10, 1000000000), false) AS before_agrees,
            coalesce(abs(s.after_ns - m.period_ns) <= greatest(m.period_ns // 10, 1000000000), false) AS after_agrees,
            sum(CASE WHEN abs(s.before_ns - m.period_ns) <= greatest(m.period_ns // 10, 1000000000) THEN 1 ELSE 0 END)
@@ -132,27 +134,68 @@ judged AS (
       ON m.scope = s.scope AND m.owner = s.owner AND m.up = s.up AND m.class = s.class
     WHERE m.members >= $keepalive_members AND m.period_ns >= $keepalive_period_ns
 ),
-beats AS (
-    SELECT flow_id, up, first_frame, max(agreeing * 100 // (members - 1))::BIGINT AS agreement
+beaten AS MATERIALIZED (
+    SELECT flow_id, up, first_frame, scope, class, ns, period_ns, (agreeing * 100 // (members - 1))::BIGINT AS agreement
     FROM judged
     WHERE (before_agrees OR after_agrees) AND agreeing * 100 >= $keepalive_percent * (members - 1)
+),
+-- A keepalive that leaves together with something small (two rhythms that meet): the burst holds a packet of a beat's
+-- size, one period from a beat of its flow, and what is left is no larger than that and below the floor.
+joined_beats AS (
+    SELECT b.flow_id, b.up, b.first_frame, max(k.agreement) AS agreement
+    FROM bursts b JOIN numbered n ON n.flow_id = b.flow_id AND n.up = b.up AND n.burst = b.burst
+    JOIN beaten k ON k.scope = 1 AND k.flow_id = b.flow_id AND k.up = b.up AND k.class = n.size
+    WHERE b.packets > 1 AND b.bytes > n.size AND b.bytes - n.size <= n.size AND b.bytes - n.size < $floor_bytes
+      AND abs(abs(n.ns::HUGEINT - k.ns) - k.period_ns) <= greatest(k.period_ns // 10, 1000000000)
+    GROUP BY b.flow_id, b.up, b.first_frame
+),
+beats AS (
+    SELECT flow_id, up, first_frame, max(agreement) AS agreement
+    FROM (SELECT flow_id, up, first_frame, agreement FROM beaten
+          UNION ALL SELECT flow_id, up, first_frame, agreement FROM joined_beats)
     GROUP BY flow_id, up, first_frame
 ),
+-- Receipts: bursts of one size of a flow that nearly always begin right after one of the other direction began. Where
+-- an application pads messages and receipts to one size the share stays low, and none is named so.
+followed AS (
+    SELECT flow_id, up, first_frame, first_ns, bytes,
+           max(CASE WHEN up THEN NULL ELSE first_ns END) OVER before AS down_ns,
+           max(CASE WHEN up THEN first_ns END) OVER before AS up_ns
+    FROM bursts b WHERE NOT EXISTS (SELECT 1 FROM beats k WHERE k.flow_id = b.flow_id AND k.up = b.up
+                                                            AND k.first_frame = b.first_frame)
+    WINDOW before AS (PARTITION BY flow_id ORDER BY first_ns, first_frame
+                      ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
+),
+answers AS (
+    SELECT flow_id, up, first_frame, agreement
+    FROM (
+        SELECT *, (count(*) FILTER (answers) OVER class * 100 // count(*) OVER class)::BIGINT AS agreement,
+               count(*) OVER class AS members
+        FROM (SELECT *, coalesce(first_ns::HUGEINT - CASE WHEN up THEN down_ns ELSE up_ns END
+                                 BETWEEN 0 AND $receipt_ns, false) AS answers FROM followed)
+        WHERE bytes <= $keepalive_bytes
+        WINDOW class AS (PARTITION BY flow_id, up, bytes)
+    )
+    WHERE answers AND members >= $keepalive_members AND agreement >= $receipt_percent
+),
 named AS (
-    SELECT b.*, c.capture_id, c.client_ip, c.app, c.app_confidence, c.missing_bytes, o.open_ns, o.typed, k.agreement,
+    SELECT b.*, c.capture_id, c.client_ip, c.app, c.app_confidence, c.missing_bytes, o.open_ns, o.typed,
+           coalesce(k.agreement, a.agreement) AS agreement,
            CASE WHEN k.agreement IS NOT NULL THEN 'keepalive'
                 WHEN b.bytes < $floor_bytes THEN 'small'
                 WHEN o.open_ns IS NOT NULL AND b.first_ns <= o.open_ns + $connect_ns THEN 'connect-like'
+                WHEN a.agreement IS NOT NULL THEN 'receipt-like'
                 WHEN b.bytes >= $media_bytes THEN 'media-like'
                 ELSE 'text-like' END AS kind
     FROM bursts b JOIN chosen c ON c.flow_id = b.flow_id JOIN opened o ON o.flow_id = b.flow_id
     LEFT JOIN beats k ON k.flow_id = b.flow_id AND k.up = b.up AND k.first_frame = b.first_frame
+    LEFT JOIN answers a ON a.flow_id = b.flow_id AND a.up = b.up AND a.first_frame = b.first_frame
 )
 SELECT (('0x' || substr(sha256(flow_id::VARCHAR || '|' || up::VARCHAR || '|' || first_frame::VARCHAR), 1, 16))::UBIGINT
         >> 1)::BIGINT AS event_id,
        flow_id, capture_id, client_ip, app, ns, up, bytes, kind,
        -- the rule of docs/methods.md: fixed points, not a rate
-       CASE WHEN kind = 'keepalive' THEN least(agreement, 95)
+       CASE WHEN kind IN ('keepalive', 'receipt-like') THEN least(agreement, 95)
             ELSE 40 + CASE WHEN typed THEN 20 ELSE 0 END + CASE WHEN app_confidence >= 80 THEN 10 ELSE 0 END
                     + CASE WHEN bytes >= 2 * $floor_bytes THEN 10 ELSE 0 END
                     - CASE WHEN open_ns IS NULL OR missing_bytes > 0 THEN 15 ELSE 0 END

@@ -22,12 +22,25 @@ PATTERN_BYTES: Final = 288
 """Of each first payload so much is kept: the longest pattern (KakaoTalk's key exchange) looks at 268 bytes."""
 
 
+class RareReaders:
+    """The parsers of a flow that few flows need."""
+
+    __slots__ = ("opcua", "rtp", "sip", "ssl2")
+
+    def __init__(self) -> None:
+        self.sip: list[SipStream | None] = [None, None]
+        self.opcua: list[OpcUaReader | None] = [None, None]
+        self.rtp: list[Run | None] = [None, None]
+        """Media packets in order between the STUN messages of a TCP connection."""
+        self.ssl2 = bytearray()
+        """The beginning of a server's stream whose client spoke SSL 2.0 framing."""
+
+
 class Readers:
     """The parsers of one flow."""
 
     __slots__ = (
-        "dtls", "framed", "messenger", "opcua", "quic", "quic_facts", "quic_seen", "rtp", "shown", "sip", "ssl2",
-        "tls", "tls_seen",
+        "_rare", "dtls", "framed", "messenger", "quic", "quic_facts", "quic_seen", "shown", "tls", "tls_seen",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -42,13 +55,15 @@ class Readers:
         """Frame and time of each datagram fed to `quic`."""
         self.quic_facts: QuicFacts | None = None
         self.framed: list[DnsTcpReader | StunTcpReader | None] = [None, None]
-        self.sip: list[SipStream | None] = [None, None]
-        self.opcua: list[OpcUaReader | None] = [None, None]
-        self.rtp: list[Run | None] = [None, None]
-        """Media packets in order between the STUN messages of a TCP connection."""
-        self.ssl2 = bytearray()
-        """The beginning of a server's stream whose client spoke SSL 2.0 framing."""
+        self._rare: RareReaders | None = None
         self.messenger: MessengerStream | None = None
+
+    @property
+    def rare(self) -> RareReaders:
+        """Made when first asked for."""
+        if self._rare is None:
+            self._rare = RareReaders()
+        return self._rare
 
 
 class Dialogue:

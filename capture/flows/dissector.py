@@ -173,8 +173,8 @@ class Dissector:
         inner = inner_datagram(message)
         if looks_like_dtls(inner):
             self._read_dtls(dialogue, piece, inner, relayed=True)
-        elif inner is message and (run := rtp_run(dialogue.reading().rtp[piece.half], message)):
-            dialogue.reading().rtp[piece.half] = run
+        elif inner is message and (run := rtp_run(dialogue.reading().rare.rtp[piece.half], message)):
+            dialogue.reading().rare.rtp[piece.half] = run
             if run[2] == 3:
                 self._note_recognised(
                     dialogue, piece.frame, "rtp",
@@ -232,9 +232,9 @@ class Dissector:
         return 0 if reader.done else READ_BYTES
 
     def _read_sip_stream(self, dialogue: Dialogue, readers: Readers, piece: Piece, data: bytes) -> int:
-        reader = readers.sip[piece.half]
+        reader = readers.rare.sip[piece.half]
         if reader is None or piece.flags & AFTER_GAP:
-            reader = readers.sip[piece.half] = SipStream()
+            reader = readers.rare.sip[piece.half] = SipStream()
         if reader.problem is not None:
             return 0
         for message in reader.feed(data):
@@ -245,9 +245,9 @@ class Dissector:
         return _ENDLESS
 
     def _read_opcua(self, dialogue: Dialogue, readers: Readers, piece: Piece, data: bytes) -> int:
-        reader = readers.opcua[piece.half]
+        reader = readers.rare.opcua[piece.half]
         if reader is None:
-            reader = readers.opcua[piece.half] = OpcUaReader()
+            reader = readers.rare.opcua[piece.half] = OpcUaReader()
         if reader.done or piece.flags & AFTER_GAP:
             return 0
         for head in reader.feed(data):

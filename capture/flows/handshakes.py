@@ -129,16 +129,17 @@ class HandshakeBook:
         handshake = dialogue.handshake
         if handshake is None or handshake.client is None or handshake.server is not None:
             return 0
-        if not readers.ssl2 and (data[:1] < b"\x80" or (len(data) > 2 and data[2] != 4)):
+        taken = readers.rare.ssl2
+        if not taken and (data[:1] < b"\x80" or (len(data) > 2 and data[2] != 4)):
             return 0
-        readers.ssl2 += data
+        taken += data
         try:
-            hello = parse_ssl2_server_hello(bytes(readers.ssl2))
+            hello = parse_ssl2_server_hello(bytes(taken))
         except Malformed as problem:
             self._ledger.note("malformed-tls", problem.reason, piece.frame)
             return 0
         if hello is None:
-            return SSL2_BYTES if len(readers.ssl2) < SSL2_BYTES else 0
+            return SSL2_BYTES if len(taken) < SSL2_BYTES else 0
         version = version_name(hello.version)
         empty = ServerHello(hello.version, b"", b"", 0, 0, (), hello.version, is_hello_retry=False)
         handshake.abbreviated = hello.resumed

@@ -50,8 +50,8 @@ class Lookups:
              len(message.answers)),
         )  # fmt: skip
         # answers in a question repeat what others said (RFC 6762 section 7.1)
-        told = message.is_response or not self._evidence.own_words_only
-        for record in message.answers if told else ():
+        kept = message.is_response or not self._evidence.own_words_only
+        for record in message.answers if kept else ():
             self._evidence.add(
                 "dns_answers",
                 (dialogue.flow_no, piece.frame, piece.ts, asked, record.name, record.type_name, record.data,

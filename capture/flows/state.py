@@ -29,7 +29,7 @@ HALF: Final = np.dtype(
     [
         ("packets", "i8"), ("bytes", "i8"), ("payload", "i8"), ("stream", "i8"), ("want", "i8"),
         ("retransmits", "i8"), ("missing", "i8"), ("last_hash_ts", "i8"), ("last_hash", "u8"), ("header", "u8"),
-        ("next_seq", "u4"), ("first_seq", "u4"), ("record_left", "i4"), ("record_length", "i4"),
+        ("next_seq", "u4"), ("first_seq", "u4"), ("segment", "u4"), ("record_left", "i4"), ("record_length", "i4"),
         ("held", "i4"), ("held_count", "i4"),
         ("seq_known", "u1"), ("mode", "u1"), ("record_type", "u1"), ("header_have", "u1"), ("gap", "u1"),
         ("shaped", "u1"), ("overdue", "u1"), ("told", "u1"),
@@ -37,8 +37,9 @@ HALF: Final = np.dtype(
 )  # fmt: skip
 """stream: bytes of the TCP stream delivered in order so far. want: TCP, deliver bytes to the parsers up to this stream
 position; UDP, how many more datagrams to deliver. held: head of the list of segments that arrived early. shaped: a
-ClientHello was taken by its shape, and nothing behind it was looked at yet. overdue: the other side acknowledged what
-the first held segment waits for. told: the layers around the direction's packets were noted."""
+ClientHello was taken by its shape, and nothing behind it was looked at yet. segment: the virtual network of its packets, 0
+while none shows one (of a flow: of either half). overdue: the other side acknowledged what the first held segment waits
+for. told: the layers around the direction's packets were noted."""
 
 # FLOW.service
 SERVICE_DNS: Final = 1

@@ -2,10 +2,10 @@
 
 `track` is the one loop over packets. It keeps these rules:
 
-* A flow is a five-tuple in either direction, in one virtual network (`segment` of its packets).
-* It ends when the tuple is used again: by a SYN of another sequence
-  number after both ends had spoken or closed, or after silence (`TCP_IDLE`, `CLOSED_IDLE`, `OTHER_IDLE`).
-  Silence is measured between packets of the flow, so forgetting idle flows early changes no result.
+* A flow is a five-tuple in either direction. Two virtual networks (`segment` of the packets) seen in one direction
+  make two of it; each direction may be in one of its own. It ends when the tuple is used again: by a SYN of
+  another sequence number after both ends had spoken or closed, or after silence (`TCP_IDLE`, `CLOSED_IDLE`,
+  `OTHER_IDLE`). Silence is measured between packets of the flow, so forgetting idle flows early changes no result.
 * A TCP direction is delivered in order. A segment from the future is held (bounded); when what it waited for
   never comes (the hold is full, or the receiver has acknowledged beyond the gap) the gap is counted in `missing`
   and delivery goes on behind it.
@@ -47,6 +47,8 @@ DUPLICATE_WITHIN: Final = 10_000_000
 """A packet equal in IP id, checksum, sequence and length to the one before it in its direction, within 10 ms, is
 the same packet captured twice (a mirror port that sees both sides of a switch)."""
 
+MAX_NETWORKS: Final = 64
+"""Virtual networks in which one five-tuple is told apart at one time; those beyond are taken for the first."""
 HEAD_BYTES: Final = 2048
 """How much of a stream that is not TLS is shown to the parsers at first."""
 HANDSHAKE_BYTES: Final = 192 * 1024
@@ -112,6 +114,7 @@ def _mix(value: Any) -> Any:
 @kernel
 def _find(
     flows: Any,
+    halves: Any,
     index: Any,
     key: Any,
     a: int,
@@ -123,20 +126,42 @@ def _find(
     protocol: int,
     version: int,
     segment: int,
+    which: int,
 ) -> int:
-    """Position in `index` of this tuple, or of the free place where it belongs."""
+    """Position in `index` of this tuple, or of the free place where it belongs.
+
+    Of several flows in virtual networks: the one of this network in this direction, else the one that has it in the
+    other direction and shows none in this one, else the first that nothing speaks against.
+    """
     mask = len(index) - 1
     at = np.int64(key) & mask
+    best, best_rank, best_number = np.int64(-1), 0, np.int64(0)
+    lowest, lowest_number, same = np.int64(-1), np.int64(0), 0
     while index[at] >= 0:
         flow = flows[index[at]]
         if (
             flow.low_lo == a and flow.high_lo == b and flow.low_port == p and flow.high_port == q
             and flow.protocol == protocol and flow.low_hi == c and flow.high_hi == d and flow.ip_version == version
-            and flow.segment == segment
         ):  # fmt: skip
-            break
+            if flow.segment == 0 and segment == 0:
+                return at
+            here, other = halves[2 * index[at] + which].segment, halves[2 * index[at] + 1 - which].segment
+            rank = 0
+            if here == segment and segment != 0:
+                rank = 3
+            elif here == 0 and other == segment:
+                rank = 2
+            elif here == 0 or segment == 0:
+                rank = 1
+            if rank > best_rank or (rank == best_rank and rank > 0 and flow.flow_no < best_number):
+                best, best_rank, best_number = at, rank, np.int64(flow.flow_no)
+            if same == 0 or flow.flow_no < lowest_number:
+                lowest, lowest_number = at, np.int64(flow.flow_no)
+            same += 1
         at = (at + 1) & mask
-    return at
+    if best < 0 and same >= MAX_NETWORKS:
+        return lowest
+    return best if best >= 0 else at
 
 
 @kernel
@@ -602,7 +627,7 @@ def _reset_half(half: Any) -> None:
     half.packets = half.bytes = half.payload = half.stream = half.want = 0
     half.retransmits = half.missing = half.last_hash_ts = 0
     half.last_hash = half.header = np.uint64(0)
-    half.next_seq = half.first_seq = np.uint32(0)
+    half.next_seq = half.first_seq = half.segment = np.uint32(0)
     half.record_left = half.record_length = half.held_count = 0
     half.held = -1
     half.seq_known = half.mode = half.record_type = half.header_have = half.gap = half.shaped = (
@@ -701,7 +726,6 @@ def track(
                         ^ (np.uint64(a_port) << np.uint64(40))
                         ^ (np.uint64(b_port) << np.uint64(20))
                         ^ np.uint64(row.protocol)
-                        ^ (np.uint64(row.segment) << np.uint64(8))
                     )
                 )
             )
@@ -709,6 +733,7 @@ def track(
         )
         place = _find(
             flows,
+            halves,
             index,
             key,
             a_lo,
@@ -720,6 +745,7 @@ def track(
             row.protocol,
             row.ip_version,
             row.segment,
+            which,
         )
         slot = np.int64(index[place])
         if slot >= 0 and row.packets and _is_new(flows[slot], halves, slot, row, which):
@@ -737,7 +763,7 @@ def track(
             flow.low_hi, flow.low_lo, flow.high_hi, flow.high_lo = a_hi, a_lo, b_hi, b_lo
             flow.low_port, flow.high_port = a_port, b_port
             flow.ip_version, flow.protocol, flow.hash = row.ip_version, row.protocol, np.uint32(key)
-            flow.segment = row.segment
+            flow.segment = 0
             flow.flow_no = counters[FLOWS]
             counters[FLOWS] += 1
             flow.first_ts = flow.last_ts = row.ts
@@ -771,6 +797,8 @@ def track(
         half_of[i] = which
         flow.last_ts = max(flow.last_ts, row.ts)
         flow.last_frame = max(flow.last_frame, row.frame)
+        if row.segment and half.segment == 0:
+            half.segment = flow.segment = row.segment
         half.packets += row.packets
         half.bytes += row.wire_bytes
         half.payload += row.payload_bytes

@@ -37,12 +37,12 @@ run: how many intervals in a row were equal (and not 0); alike: intervals that e
 @kernel
 def since(ts: Any, before: Any) -> Any:
     """Nanoseconds from `before` to `ts`; crafted times far apart give the largest number there is, not another one."""
-    span = ts - before
-    if ts >= 0 and before < 0 and span < 0:
+    # asked before the subtraction: compiled code takes for granted that none overflows
+    if ts >= 0 and before < 0 and ts > INT64_MAX + before:
         return INT64_MAX
-    if ts < 0 and before >= 0 and span >= 0:
+    if ts < 0 and before >= 0 and ts < before - INT64_MAX:
         return -INT64_MAX
-    return span
+    return ts - before
 
 
 @kernel

@@ -13,7 +13,7 @@
 * Many senders count the IP identification up by one for each packet of a connection. First and last one are kept for
   the seams between files.
 
-Memory is taken for a flow when it is answered or carries data, so that a flood of SYNs takes none. Of a capture with
+Memory is taken for a flow when more than its SYN is seen, so that a flood of SYNs takes none. Of a capture with
 many flows a sample is followed (`sample.py`).
 """
 
@@ -271,7 +271,7 @@ def look(
     directions stand in `ends`, -1 where they have no place yet."""
     pair = np.int64(pair_of[slot])
     if pair < 0 or ends[2 * pair].flow_no != flow_no:
-        if (row.tcp_flags & 0x12) != 0x12 and row.payload_bytes <= 0:
+        if (row.tcp_flags & 0x12) == 0x02 and row.payload_bytes <= 0:
             return
         if pair < 0:
             if 2 * counters[USED] + 2 > len(ends):

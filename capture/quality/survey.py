@@ -104,6 +104,16 @@ class Survey:
         entry[0] += len(found)
         entry[3] = max(entry[3], last)
 
+    @property
+    def duplicates(self) -> int:
+        """Packets found recorded twice within 10 ms; of a large capture, in a sample."""
+        return self._copies.duplicates
+
+    @property
+    def out_of_order(self) -> int:
+        """Frames with an earlier time stamp than the frame before in the file."""
+        return int(self._clocks[0]["back"])
+
     # ---- at the end --------------------------------------------------------------------------------------
 
     def measures(self) -> Iterator[Measure]:

@@ -128,7 +128,7 @@ WITHOUT_CONTACT = [
     ("signal", "ivo", "fay"),
     ("xmpp", "ada", "cleo"),  # so does cleo
     ("whatsapp", "fay", "ivo"),  # and ivo here
-    ("whatsapp", "cleo", "ivo"),
+    # cleo and ivo there: without receipts ivo has too few events to be tested with her
 ]
 
 

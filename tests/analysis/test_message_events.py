@@ -121,6 +121,39 @@ def test_keepalives_of_one_size_are_named_and_not_counted(traffic, events):
     assert {row["bytes"] for row in rows if row["kind"] == "keepalive"} == {180}
 
 
+def test_a_keepalive_beside_something_as_small_is_no_message(traffic, events):
+    """Two rhythms that meet: a ping every 30 s, and now and then a few bytes in the same moment."""
+    beats = [(30.0 * number, UP, 131) for number in range(30)]
+    traffic.flow(A, [*beats, (90.2, UP, 23), (240.1, UP, 40)])
+    assert kinds(events(traffic)) == ["keepalive"] * 30
+
+
+def test_a_message_beside_a_keepalive_stays_a_message(traffic, events):
+    beats = [(30.0 * number, UP, 131) for number in range(30)]
+    traffic.flow(A, [*beats, (90.2, UP, 200), (155.0, UP, 131), (155.2, UP, 23)])
+    assert kinds(events(traffic)).count("text-like") == 2  # the second one keeps no time
+
+
+def test_answers_of_one_size_are_receipts_and_messages_stay(traffic, events):
+    rows = []
+    for number in range(8):
+        at = 40.0 * number + number**2
+        rows += [(at, DOWN, 210 + 9 * number), (at + 0.05, UP, 190)]
+    traffic.flow(A, [*rows, (500.0, UP, 190)])
+    found = kinds(events(traffic))
+    assert (found.count("receipt-like"), found.count("text-like")) == (8, 9)
+
+
+def test_messages_padded_to_the_size_of_receipts_are_not_taken_for_them(traffic, events):
+    rows = []
+    for number in range(16):
+        at = 40.0 * number + number**2
+        first, then = ((DOWN, 281), (UP, 190)) if number % 2 else ((UP, 190), (DOWN, 281))
+        rows += [(at, *first), (at + 0.05, *then)]
+    traffic.flow(A, rows)
+    assert set(kinds(events(traffic))) == {"text-like"}
+
+
 def test_a_message_of_the_size_of_a_keepalive_is_told_by_its_time(traffic, events):
     traffic.flow(A, [(60.0 * n, UP, 180) for n in range(20)] + [(60.0 * 7 + 23, UP, 180)])
     rows = events(traffic)
@@ -229,6 +262,8 @@ def test_the_order_of_rows_does_not_matter(traffic):
         {"media_bytes": 10},
         {"keepalive_members": 2},
         {"connect_s": -1},
+        {"receipt_s": -1},
+        {"receipt_percent": 0},
     ],
 )
 def test_parameters_that_make_no_sense_are_refused(traffic, wrong):

@@ -54,7 +54,7 @@ def test_nothing_out_of_scope_is_in_the_case_or_beside_it(
 
 
 @pytest.mark.slow
-@settings(max_examples=60, **HURRY)
+@settings(max_examples=25, **HURRY)
 @given(WORLDS, FURTHER)
 def test_nothing_out_of_scope_is_in_many_cases(
     capfd: pytest.CaptureFixture[str], world: sw.World, more: set[str]

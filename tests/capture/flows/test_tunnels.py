@@ -12,6 +12,7 @@ from support.traffic import START, Frame, batch_of, ethernet, ipv4, packet, udp,
 
 from wirecover.capture.decode import decode
 from wirecover.capture.flows import tunnels as module
+from wirecover.capture.flows.table import MAX_NETWORKS
 from wirecover.capture.flows.tracker import FlowTracker
 from wirecover.capture.flows.tunnels import TunnelBook
 from wirecover.capture.packets.decode import decode_batch
@@ -85,6 +86,20 @@ def test_the_same_addresses_in_two_virtual_networks_are_two_flows(tmp_path: Path
     assert [(row["tunnel"], row["packets_up"], row["packets_down"]) for row in flows] == [
         ("vxlan:1", 1, 1), ("vxlan:2", 1, 1),
     ]  # fmt: skip
+
+
+def test_each_direction_may_be_in_a_virtual_network_of_its_own(tmp_path: Path) -> None:
+    """As with asymmetric routing between two of them (RFC 9135 4)."""
+    up, down = packet(A, B, 17, udp(40000, 6, b"x")), packet(B, A, 17, udp(6, 40000, b"y"))
+    frames = [vxlan(1, up), vxlan(2, down), Frame(up), vxlan(1, up), vxlan(2, down), vxlan(3, up)]
+    flows = rows_of(frames, tmp_path, "flows")
+    assert [(row["packets_up"], row["packets_down"]) for row in flows] == [(3, 2), (1, 0)]
+
+
+def test_networks_without_end_are_told_apart_up_to_a_bound(tmp_path: Path) -> None:
+    frame = packet(A, B, 17, udp(40000, 6, b"x"))
+    flows = rows_of([vxlan(vni, frame) for vni in range(1, 200)] * 2, tmp_path, "flows")
+    assert [row["packets_up"] for row in flows] == [2 + 2 * (199 - MAX_NETWORKS)] + [2] * (MAX_NETWORKS - 1)
 
 
 def test_one_flow_in_two_tunnels_of_a_subscriber_is_one(tmp_path: Path) -> None:
