@@ -34,11 +34,11 @@ from wirecover.capture.flows.tunnels import TunnelBook
 from wirecover.capture.identifiers import MAX_FLOWS, capture_id, flow_base
 from wirecover.capture.manifest import Manifest, OutOfScope
 from wirecover.capture.name_hunt import NameHunt
-from wirecover.capture.packets.decode import decode_batch
 from wirecover.capture.packets.fragments import Reassembler
 from wirecover.capture.packets.link_names import link_name
 from wirecover.capture.packets.record import FRAGMENT, MALFORMED, NOT_IP, PROTECTED, REASONS, UNKNOWN_LINK
 from wirecover.capture.quality.survey import Survey
+from wirecover.capture.read_ahead import ReadAhead
 from wirecover.capture.scope import EVERYTHING, Scope
 from wirecover.capture.scope_filter import PSEUDONYM_HIGH, Learned, LeftOut, ScopeFilter
 from wirecover.capture.scoped_evidence import ScopedEvidence
@@ -86,8 +86,8 @@ def _writer(out: Path, scope: Scope, left_out: LeftOut) -> EvidenceWriter:
 
 
 def _read(reader: CaptureReader, decoding: "Decoding") -> None:
-    for batch in reader:
-        decoding.take(batch, np.array([one.link_type for one in reader.interfaces], np.int32))
+    for frames in ReadAhead(reader):
+        decoding.take(*frames)
     decoding.finish()
 
 
@@ -158,13 +158,12 @@ class Decoding:
 
     # ---- packets -----------------------------------------------------------------------------------------
 
-    def take(self, batch: Any, links: NDArray[np.int32]) -> None:
-        """One batch of frames, in file order. `links[k]` is the link type of interface k."""
+    def take(self, batch: Any, links: NDArray[np.int32], rows: NDArray[Any]) -> None:
+        """One batch of frames, in file order, and their rows. `links[k]` is the link type of interface k."""
         if not len(batch.offset):
             return
         self._packets += len(batch.offset)
         self._count_interfaces(batch.interface, len(links))
-        rows = decode_batch(batch, links)
         if self._allowed is not None:
             rows = self._within_scope(self._allowed, batch, rows, links)
         if not len(rows):
@@ -183,7 +182,13 @@ class Decoding:
             self._conversations.read(rows, buffer, step)
             self._tracker.orient(rows, step)
             self._media.observe(
-                rows, buffer, step.start, step.stop, self._tracker.slot_of, self._tracker.half_of, self._tracker.flows
+                rows,
+                buffer,
+                step.start,
+                step.stop,
+                self._tracker.slot_of,
+                self._tracker.half_of,
+                self._tracker.flows,
             )
             self._tunnels.take(batch, links, rows, step, self._tracker, self._reassembler.stacks)
             self._survey.take_packets(
@@ -218,7 +223,9 @@ class Decoding:
         self._last_ts = last if self._last_ts is None else max(last, self._last_ts)
         self._truncated += int(np.count_nonzero(rows["cut"]))
         status = rows["status"]
-        self._undecoded += int(np.count_nonzero((status == NOT_IP) | (status == UNKNOWN_LINK) | (status == PROTECTED)))
+        self._undecoded += int(
+            np.count_nonzero((status == NOT_IP) | (status == UNKNOWN_LINK) | (status == PROTECTED))
+        )
         self._fragments += int(np.count_nonzero((status == FRAGMENT) | (rows["more_fragments"] != 0)))
         self._malformed += int(np.count_nonzero(status == MALFORMED))
         for kind, code in (("malformed-packet", MALFORMED), ("encrypted-frame", PROTECTED)):

@@ -19,7 +19,7 @@ class FrameBatch:
     """Frames in file order, in columns of equal length; every row has `offset + captured <= len(buffer)`."""
 
     buffer: Bytes
-    """The bytes that the offsets point into; valid only until the next batch is asked for."""
+    """The bytes that the offsets point into; valid until the next but one batch is asked for."""
     offset: Int64
     """Start of the frame's first captured byte in `buffer`."""
     captured: Int64

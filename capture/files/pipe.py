@@ -21,8 +21,8 @@ from wirecover.capture.errors import CaptureError
 from wirecover.capture.files.batch import Bytes
 from wirecover.capture.files.decompress import Stream
 
-DEPTH: Final = 4
-"""Blocks in turn: one being read, one or two being hashed, one in the caller's hands."""
+DEPTH: Final = 5
+"""Blocks in turn: one being read, one or two being hashed, two with frames that are still in use."""
 DRAIN: Final = 1 << 20
 """Bytes read at once when only the digest is wanted."""
 HEADROOM: Final = 1 << 20
@@ -215,6 +215,11 @@ class Window:
         self.end = 0
         self.base = 0
         """Stream offset of `data[0]`; below 0 in the first block, because of its headroom."""
+        self._handed_on = False
+        """Whether frames of the block were handed on."""
+        self._retired: list[Block] = []
+        self._in_use: list[Block] = []
+        """Blocks left behind since the frames handed on last, and before: their frames may still be looked at."""
         self.last = False
         """Whether the stream ends at `end`; known only once more was asked for."""
 
@@ -225,6 +230,22 @@ class Window:
     @property
     def left(self) -> int:
         return self.end - self.pos
+
+    def hand_on(self) -> None:
+        """Frames of the present block are handed on. Those of the batch before may be in use until the next time."""
+        for block in self._in_use:
+            self._pipe.give_back(block)
+        self._in_use, self._retired = self._retired, []
+        self._handed_on = True
+
+    def _leave(self, block: Block | None) -> None:
+        if block is None:
+            return
+        if self._handed_on:
+            self._retired.append(block)
+        else:
+            self._pipe.give_back(block)
+        self._handed_on = False
 
     def more(self, need: int) -> None:
         """Bring in blocks until `need` bytes stand from `pos` on, or the stream ends. Moves the bytes."""
@@ -238,8 +259,7 @@ class Window:
             self.pos, self.end = block.start - left, block.start + block.filled
             block.data[self.pos : block.start] = rest
             old, self._block, self.data = self._block, block, block.data
-            if old is not None:
-                self._pipe.give_back(old)
+            self._leave(old)
         else:
             self._gather(rest, block, need)
         self.base = offset - self.pos
@@ -249,8 +269,7 @@ class Window:
         grown = np.empty(max(need, len(rest)) + 2 * self._pipe.block_bytes, np.uint8)
         filled = len(rest)
         grown[:filled] = rest
-        if self._block is not None:
-            self._pipe.give_back(self._block)
+        self._leave(self._block)
         self._block = None
         while block is not None:
             grown[filled : filled + block.filled] = block.data[block.start : block.start + block.filled]

@@ -34,7 +34,8 @@ class Walk:
         return self.frames + self.row + 1
 
     def take(self) -> FrameBatch:
-        """Hand on the filled rows. The window may move only after the batch's user is done."""
+        """Hand on the filled rows. Their bytes stay where they are until the next but one batch is asked for."""
+        self.window.hand_on()
         batch = self.columns.batch(self.window.data, self.row, self.frames + 1)
         self.last_ts = int(batch.ts[-1])
         self.frames += self.row

@@ -254,7 +254,9 @@ class Labeller:
             if dialogue.ssh is not None and dialogue.ssh.is_known:
                 self._evidence.add("ssh_handshakes", dialogue.ssh.row(flow_no, client))
             services[i] = names.setdefault(dialogue.service, len(names))
-            signatures = _NONE if dialogue.only_stun else dialogue.signatures(client, protocol_name(server[0]))
+            signatures = (
+                _NONE if dialogue.only_stun else dialogue.signatures(client, protocol_name(server[0]))
+            )
             label = self._judge_dialogue(dialogue, tuple(server), signatures, frame, ts)
             if label is not None:
                 batch.own[i] = label

@@ -64,7 +64,7 @@ class Lookups:
         """Addresses in an answer are known by the name asked for, whatever aliases lie between (RFC 1034 3.6.2)."""
         source = dialogue.service if dialogue.service in ("mdns", "llmnr") else "dns"
         for record in message.answers:
-            if record.type not in _ADDRESSES or not record.fits:
+            if record.type not in _ADDRESSES or not record.fits or record.data.startswith("\\#"):
                 continue
             name = asked if asked is not None and source == "dns" else record.name
             ip = record.data

@@ -1,6 +1,7 @@
 """What a QUIC connection shows besides its TLS hellos -> a row of `quic_handshakes`."""
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 
 from wirecover.capture.protocols.gquic import parse_google_hello
@@ -11,6 +12,7 @@ from wirecover.capture.protocols.quic_transport import (
     MAX_IDLE_TIMEOUT,
     parse_transport_parameters,
 )
+from wirecover.capture.protocols.quic_varint import read_varint
 
 MAX_PARAMETERS = 64
 
@@ -57,17 +59,17 @@ class QuicFacts:
             reader.token_bytes, reader.early_data, _versions(reader.offered_versions), self.user_agent,
             _versions(offered[1]) if offered else None,
             parameters.integer(MAX_IDLE_TIMEOUT) if parameters else None,
-            [_told(parameters, number, value) for number, value in parameters.parameters[:MAX_PARAMETERS]]
+            [_told(number, value) for number, value in parameters.parameters[:MAX_PARAMETERS]]
             if parameters else None,
         )  # fmt: skip
 
 
-def _told(parameters: TransportParameters, number: int, value: bytes) -> str:
+@lru_cache(maxsize=1 << 12)
+def _told(number: int, value: bytes) -> str:
     """A parameter as `0x1=30000`; one that is no integer as `0xf:8` (number and length)."""
-    integer = parameters.integer(number)
-    if integer is None or integer >= 1 << 62 or number in _NO_INTEGERS:
+    if number in _NO_INTEGERS or not value or len(value) != 1 << (value[0] >> 6):
         return f"0x{number:x}:{len(value)}"
-    return f"0x{number:x}={integer}"
+    return f"0x{number:x}={read_varint(value, 0, len(value))[0]}"
 
 
 _NO_INTEGERS = frozenset({0x00, 0x02, 0x0D, 0x0F, 0x10, 0x11, 0x3129, 0xFF73DB})

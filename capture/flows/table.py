@@ -41,8 +41,9 @@ TCP_IDLE: Final = 7200 * SECOND
 """An open TCP connection may be silent this long: push channels ping every 15 to 30 minutes."""
 CLOSED_IDLE: Final = 120 * SECOND
 """A closed TCP connection's tuple is free again after this (2 x MSL, RFC 9293 3.4.2, rounded to common practice)."""
-OTHER_IDLE: Final = 900 * SECOND
-"""A UDP or other exchange that is silent this long is over."""
+OTHER_IDLE: Final = 300 * SECOND
+"""A UDP or other exchange that is silent this long is over: as long as address translators are asked to keep a UDP
+mapping (RFC 4787 REQ-5 c)."""
 DUPLICATE_WITHIN: Final = 10_000_000
 """A packet equal in IP id, checksum, sequence and length to the one before it in its direction, within 10 ms, is
 the same packet captured twice (a mirror port that sees both sides of a switch)."""
