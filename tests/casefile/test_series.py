@@ -196,8 +196,8 @@ def fill(connection: duckdb.DuckDBPyConnection, files: Sequence[File], flows: Se
         connection.execute(
             "INSERT INTO flows (flow_id, capture_id, transport, client_ip, client_port, server_ip, server_port, "
             "client_by, first_ts, last_ts, packets_up, packets_down, bytes_up, bytes_down, payload_up, payload_down, "
-            f"syn_seen, fin_seen, rst_seen, community_id, app, app_confidence) VALUES (?, ?, ?, ?, ?, 'server', 443, ?, {stamp}, "
-            f"{stamp}, 3, 2, 30, 20, ?, 0, ?, ?, false, '1:x', ?, ?)",
+            "syn_seen, fin_seen, rst_seen, community_id, app, app_confidence) "
+            f"VALUES (?, ?, ?, ?, ?, 'server', 443, ?, {stamp}, {stamp}, 3, 2, 30, 20, ?, 0, ?, ?, false, '1:x', ?, ?)",
             [flow.flow_id, flow.capture, flow.transport, *flow.client, flow.client_by, round(flow.first * SECOND),
              round(flow.last * SECOND), flow.payload, flow.opens, flow.closed, flow.app, flow.confidence],
         )  # fmt: skip
