@@ -37,7 +37,7 @@ from wirecover.capture.name_hunt import NameHunt
 from wirecover.capture.packets.decode import decode_batch
 from wirecover.capture.packets.fragments import Reassembler
 from wirecover.capture.packets.link_names import link_name
-from wirecover.capture.packets.record import FRAGMENT, MALFORMED, NOT_IP, PROTECTED, REASONS, UNKNOWN_LINK
+from wirecover.capture.packets.record import FRAGMENT, MALFORMED, NOT_IP, OK, PROTECTED, REASONS, UNKNOWN_LINK
 from wirecover.capture.quality.survey import Survey
 from wirecover.capture.scope import EVERYTHING, Scope
 from wirecover.capture.scope_filter import PSEUDONYM_HIGH, Learned, LeftOut, ScopeFilter
@@ -221,8 +221,12 @@ class Decoding:
         self._undecoded += int(np.count_nonzero((status == NOT_IP) | (status == UNKNOWN_LINK) | (status == PROTECTED)))
         self._fragments += int(np.count_nonzero((status == FRAGMENT) | (rows["more_fragments"] != 0)))
         self._malformed += int(np.count_nonzero(status == MALFORMED))
-        for kind, code in (("malformed-packet", MALFORMED), ("encrypted-frame", PROTECTED)):
-            found = rows[status == code]
+        for kind, code in (
+            ("malformed-packet", MALFORMED),
+            ("encrypted-frame", PROTECTED),
+            ("packets-not-read", OK),
+        ):
+            found = rows[(status == code) & (rows["reason"] != 0)]
             for reason in np.unique(found["reason"]).tolist():
                 of_reason = found[found["reason"] == reason]
                 self._ledger.note(kind, REASONS[reason], int(of_reason["frame"][0]), count=len(of_reason))
