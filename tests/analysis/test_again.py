@@ -2,12 +2,15 @@
 the command (tests/cli/test_rebuild.py).
 """
 
+import json
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
-from wirecover.analysis.again import run_again
+from wirecover.analysis.again import as_record, run_again
 from wirecover.analysis.errors import AnalysisError
+from wirecover.analysis.run import DETECTORS
 from wirecover.casefile.case import Case
 
 
@@ -21,3 +24,9 @@ def test_what_is_not_known_is_refused(
     case = Case(tmp_path, training=True)
     with pytest.raises(AnalysisError, match=reason):
         run_again(case, pattern, parameters)
+
+
+@pytest.mark.parametrize("name", DETECTORS)
+def test_parameters_come_back_from_the_log_as_they_were(name: str) -> None:
+    used = DETECTORS[name].parameters
+    assert as_record(type(used), json.loads(json.dumps(asdict(used))), name) == used
