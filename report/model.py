@@ -378,24 +378,6 @@ class PartnerTerms:
 
 
 @dataclass(frozen=True, slots=True)
-class PartnerTerms:
-    """One bundle that a partner sent into the case, and the terms its rows are under."""
-
-    bundle_sha256: str
-    reference: str
-    edition: int
-    partner: str
-    """The receiver that the originator named."""
-    signer: str
-    purpose: str
-    handling: str
-    meaning: str
-    conditions: tuple[str, ...]
-    onward: bool
-    destroy_by_ns: int | None
-
-
-@dataclass(frozen=True, slots=True)
 class ResultDocument:
     format: str
     report_id: str
@@ -403,7 +385,6 @@ class ResultDocument:
     training: bool
     legal_basis: tuple[LegalEntry, ...]
     left_out: tuple[LeftOut, ...]
-    partners: tuple[PartnerTerms, ...]
     partners: tuple[PartnerTerms, ...]
     tool: Tool
     latest_ns: int | None
