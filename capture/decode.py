@@ -36,7 +36,7 @@ from wirecover.capture.manifest import Manifest, OutOfScope
 from wirecover.capture.name_hunt import NameHunt
 from wirecover.capture.packets.fragments import Reassembler
 from wirecover.capture.packets.link_names import link_name
-from wirecover.capture.packets.record import FRAGMENT, MALFORMED, NOT_IP, PROTECTED, REASONS, UNKNOWN_LINK
+from wirecover.capture.packets.record import FRAGMENT, MALFORMED, NOT_IP, OK, PROTECTED, REASONS, UNKNOWN_LINK
 from wirecover.capture.quality.survey import Survey
 from wirecover.capture.read_ahead import ReadAhead
 from wirecover.capture.scope import EVERYTHING, Scope
@@ -165,14 +165,27 @@ class Decoding:
         self._packets += len(batch.offset)
         self._count_interfaces(batch.interface, len(links))
         if self._allowed is not None:
-            rows = self._within_scope(self._allowed, batch, rows, links)
+            rows = self._allowed.take(batch, rows, links)
         if not len(rows):
             return
-        self._count(rows, batch, links)
-        self._hosts.take_batch(batch, rows, links)
-        self._survey.take_frames(batch, rows, len(links))
-        rows, buffer = self._reassembler.take(batch, rows, links)
+        if self._allowed is None or not np.any(rows["fragment"] >= 0):
+            self._count_rows(rows, batch, links)
+            rows, buffer = self._reassembler.take(batch, rows, links)
+        else:  # what fragments hold may be outside the scope: it is known before anything is counted of them
+            shown = rows.copy()
+            rows, buffer = self._reassembler.take(batch, rows, links)
+            rows = self._allowed.again(batch, rows, links)
+            self._count_rows(shown[np.isin(shown["frame"], rows["frame"])], batch, links)
+        if self._allowed is not None:
+            self._note_comments(rows)
         self._follow(batch, links, rows, buffer)
+
+    def _count_rows(self, rows: NDArray[Any], batch: Any, links: NDArray[np.int32]) -> None:
+        """What frames tell that are not followed as packets."""
+        if len(rows):
+            self._count(rows, batch, links)
+            self._hosts.take_batch(batch, rows, links)
+            self._survey.take_frames(batch, rows, len(links))
 
     def _follow(
         self, batch: Any, links: NDArray[np.int32], rows: NDArray[Any], buffer: NDArray[np.uint8]
@@ -203,14 +216,11 @@ class Decoding:
             self._write_packets(rows, step)
             self._write_flows(step.finished)
 
-    def _within_scope(
-        self, allowed: ScopeFilter, batch: Any, rows: NDArray[Any], links: NDArray[np.int32]
-    ) -> NDArray[Any]:
-        rows = allowed.take(batch, rows, links)
+    def _note_comments(self, rows: NDArray[Any]) -> None:
+        """Which commented frames lie inside the scope."""
         if commented := {comment.frame for comment in self._comments}:
             plain = rows["frame"][rows["src_hi"] != PSEUDONYM_HIGH]
             self._comments_inside |= commented.intersection(plain.tolist())
-        return rows
 
     def _count_interfaces(self, interface: NDArray[np.int32], known: int) -> None:
         counts = np.bincount(interface, minlength=max(known, len(self._per_interface)))
@@ -228,8 +238,12 @@ class Decoding:
         )
         self._fragments += int(np.count_nonzero((status == FRAGMENT) | (rows["more_fragments"] != 0)))
         self._malformed += int(np.count_nonzero(status == MALFORMED))
-        for kind, code in (("malformed-packet", MALFORMED), ("encrypted-frame", PROTECTED)):
-            found = rows[status == code]
+        for kind, code in (
+            ("malformed-packet", MALFORMED),
+            ("encrypted-frame", PROTECTED),
+            ("packets-not-read", OK),
+        ):
+            found = rows[(status == code) & (rows["reason"] != 0)]
             for reason in np.unique(found["reason"]).tolist():
                 of_reason = found[found["reason"] == reason]
                 self._ledger.note(kind, REASONS[reason], int(of_reason["frame"][0]), count=len(of_reason))
@@ -301,6 +315,8 @@ class Decoding:
     def finish(self) -> None:
         """The capture's end: flows that were still alive are written."""
         rows, buffer = self._reassembler.finish()
+        if self._allowed is not None and len(rows):
+            rows = self._allowed.again(NO_FRAMES, rows, np.zeros(0, np.int32))
         if len(rows):
             self._follow(NO_FRAMES, np.zeros(0, np.int32), rows, buffer)
         self._write_flows(self._tracker.finish().finished)

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wirecover.capture.kernels import kernel
-from wirecover.capture.packets.record import OK, T_GTP
+from wirecover.capture.packets.record import HELD, OK, PART, T_GTP, WHOLE
 from wirecover.capture.scope import Scope, Selector, Span, mac_number
 from wirecover.capture.scope_layers import frame_ends
 
@@ -38,6 +38,7 @@ SELECTOR: Final = np.dtype(
 )  # fmt: skip
 _MAC, _TEID = 48, 32
 _FIRST, _LAST = -(1 << 63), (1 << 63) - 1
+_PUT_TOGETHER: Final = np.array([PART, HELD, WHOLE], np.uint8)
 _PORTS: Final = np.array([6, 17, 132, 136], np.uint8)
 """Transports of which a third party's packets are kept under pseudonyms: the others say more than sizes and times."""
 
@@ -119,6 +120,27 @@ class ScopeFilter:
         rows = self._leave(rows, self._in_time(rows["ts"]), TIME)
         if not len(rows):
             return rows
+        waits = rows["fragment"] >= 0
+        if not np.any(waits):
+            return self._judged(batch, rows, links)
+        kept = self._judged(batch, rows[~waits], links)  # those of fragments are judged by `again`
+        both = np.concatenate([kept, rows[waits]])
+        return both[np.argsort(both["frame"], kind="stable")]
+
+    def again(self, batch: Any, rows: NDArray[Any], links: NDArray[np.int32]) -> NDArray[Any]:
+        """The rows that may be kept once fragments were put together: only then they show whose they are.
+
+        A later fragment that came before the first is judged by the ends of its own IP header.
+        """
+        changed = (rows["fragment"] >= 0) | np.isin(rows["status"], _PUT_TOGETHER)
+        if not np.any(changed):
+            return rows
+        kept = self._judged(batch, rows[changed], links)
+        keep = ~changed
+        keep[changed] = _same_rows(rows[changed], kept)
+        return rows[keep]
+
+    def _judged(self, batch: Any, rows: NDArray[Any], links: NDArray[np.int32]) -> NDArray[Any]:
         columns = _Columns(batch, rows, links)
         if len(self._excluded) and len(rows):
             rows = self._filter(rows, columns, columns.held(self._excluded, "any") != 2, EXCLUDED)
@@ -215,8 +237,19 @@ class ScopeFilter:
     def _tally(self, rows: NDArray[Any], action: str, reason: str) -> None:
         if len(rows):
             tally = self._left_out.of(reason, action)
-            tally.packets += len(rows)
+            tally.packets += int(np.count_nonzero(rows["packets"]))
             tally.bytes += int(rows["wire_bytes"].sum(dtype=np.int64))
+
+
+def _same_rows(rows: NDArray[Any], kept: NDArray[Any]) -> NDArray[np.bool_]:
+    """Which of the rows were kept: `kept` holds some of them, unchanged and in their order."""
+    keep = np.zeros(len(rows), np.bool_)
+    at = 0
+    for i in range(len(rows)):  # few: rows of fragments
+        if at < len(kept) and rows[i] == kept[at]:
+            keep[i] = True
+            at += 1
+    return keep
 
 
 class _Columns:

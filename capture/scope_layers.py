@@ -158,10 +158,14 @@ def read_ends(
 
 
 def frame_ends(batch: Any, frames: NDArray[np.int64], links: NDArray[np.int32]) -> NDArray[Any]:
-    """An `ENDS` row for each of these frames (1-based numbers of the capture) of a batch."""
-    rows = np.empty(len(frames), ENDS)
-    index = np.ascontiguousarray(frames - batch.first_frame)
-    read_ends(batch.buffer, batch.offset, batch.captured, batch.interface, links, index, rows)
+    """An `ENDS` row for each of these frames (1-based numbers of the capture); of those not in the batch, nothing."""
+    rows = np.zeros(len(frames), ENDS)
+    there = (frames >= batch.first_frame) & (frames < batch.first_frame + len(batch.offset))
+    index = np.ascontiguousarray((frames - batch.first_frame)[there])
+    if len(index):
+        found = np.empty(len(index), ENDS)
+        read_ends(batch.buffer, batch.offset, batch.captured, batch.interface, links, index, found)
+        rows[there] = found
     return rows
 
 

@@ -42,6 +42,8 @@ _OWN_WORDS: Final = {
     "subscribers": (None, frozenset[str]()),
 }
 """Table -> column and its values that need no look at the address: what a target was told or one of two ends said."""
+_JUDGED: Final = frozenset({"comments", "interfaces", *_OWN_WORDS})
+"""Tables each row of which is looked at, in whatever pieces it comes."""
 _PSEUDONYMS: Final = ip_network((PSEUDONYM_HIGH << 64, 64))
 MAX_ENDS: Final = 1 << 20
 """Other ends of kept flows that are remembered; what later ones say of themselves is left out."""
@@ -88,6 +90,10 @@ class ScopedEvidence(EvidenceWriter):
             self._left_out.of(WITHHELD).records += len(columns[0])
             return
         if table in _OWN_WORDS:  # each row has to be looked at
+            for row in zip(*(column.to_pylist() for column in columns), strict=True):
+                self.add(table, row)
+            return
+        if table in _JUDGED:
             for row in zip(*(column.to_pylist() for column in columns), strict=True):
                 self.add(table, row)
             return

@@ -207,9 +207,9 @@ class Case:
 
     def _make_current(self, connection: duckdb.DuckDBPyConnection) -> None:
         """This version's schema, and all that the custody log says was entered."""
-        adopt_former_log(self, connection)
+        adopted = adopt_former_log(self, connection)
         empty = connection.execute("SELECT count(*) FROM exhibits").fetchall() == [(0,)]
-        if not schema.is_current(connection, empty=empty):
+        if adopted or not schema.is_current(connection, empty=empty):
             with transaction(connection):
                 schema.apply(connection, empty=empty, logged=True)
         finish_entering(self, connection)

@@ -204,7 +204,7 @@ def _from_pkcs12(path: Path, passphrase: Passphrase | None) -> tuple[KeySigner, 
 def _certificate(path: Path) -> x509.Certificate:
     try:
         return x509.load_pem_x509_certificate(_read(path))
-    except ValueError as error:
+    except (ValueError, x509.InvalidVersion) as error:
         raise CaseError(f"{path}: no certificate in PEM") from error
 
 
@@ -212,7 +212,7 @@ def read_certificates(path: Path) -> list[x509.Certificate]:
     """All certificates of a PEM file, one at least."""
     try:
         return x509.load_pem_x509_certificates(_read(path))
-    except ValueError as error:
+    except (ValueError, x509.InvalidVersion) as error:
         raise CaseError(f"{path}: no certificates in PEM") from error
 
 

@@ -33,7 +33,9 @@ def sql_shape(statement: str) -> str:
     for match in _TOKEN.finditer(statement):
         kind = match.lastgroup if match.lastgroup != "tag" else "text"
         if kind in {"space", "comment"}:
-            part = " " if parts and parts[-1] != " " else ""
+            part = " "
+            if not parts or parts[-1] == part:
+                continue
         elif kind in {"text", "number"}:
             part = "?"
         else:

@@ -716,26 +716,28 @@ COMMENT ON COLUMN series.reason IS 'Why it is held to follow the part before';
 -- by which a flow ends inside an exhibit (capture/flows/table.py), with the numbers of TCP added where both parts have
 -- them: sequence numbers further apart than 64 MiB are of another connection.
 CREATE OR REPLACE VIEW flow_parts AS
-WITH inside AS (
+WITH again AS (
+    -- five-tuples that stand in more than one part; by a hash, for they are many: what it throws together, `line` parts
+    SELECT s.series_id, hash(f.community_id) AS tuple FROM flows f JOIN series s ON s.capture_id = f.capture_id
+    WHERE f.community_id IS NOT NULL
+    GROUP BY s.series_id, hash(f.community_id) HAVING min(s.part) <> max(s.part)
+),
+inside AS (
     SELECT s.series_id, s.part, f.flow_id, f.capture_id, f.transport, f.community_id, f.client_ip, f.client_port,
            f.client_by, epoch_ns(f.first_ts)::HUGEINT AS first_ns, epoch_ns(f.last_ts)::HUGEINT AS last_ns,
            coalesce(f.payload_up, 0) + coalesce(f.payload_down, 0) AS payload,
            coalesce(f.syn_seen, false) AS opens, coalesce(f.fin_seen, false) OR coalesce(f.rst_seen, false) AS closed,
            f.app, f.app_confidence, f.service
     FROM flows f JOIN series s ON s.capture_id = f.capture_id
+    SEMI JOIN again a ON a.series_id = s.series_id AND a.tuple = hash(f.community_id)
     WHERE f.community_id IS NOT NULL AND f.first_ts IS NOT NULL AND f.last_ts IS NOT NULL
-),
-again AS (
-    SELECT series_id, transport, community_id FROM inside
-    GROUP BY series_id, transport, community_id HAVING min(part) <> max(part)
 ),
 lined AS (
     SELECT i.*, lag(flow_id) OVER line AS before_id, lag(part) OVER line AS before_part,
            lag(last_ns) OVER line AS before_ns, lag(payload) OVER line AS before_payload,
            lag(closed) OVER line AS before_closed, lag(client_ip) OVER line AS before_ip,
            lag(client_port) OVER line AS before_port
-    FROM inside i SEMI JOIN again a ON a.series_id = i.series_id AND a.transport = i.transport
-                                   AND a.community_id = i.community_id
+    FROM inside i
     WINDOW line AS (PARTITION BY series_id, transport, community_id ORDER BY part, first_ns, flow_id)
 ),
 seams AS (

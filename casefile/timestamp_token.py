@@ -55,6 +55,8 @@ _HASHES: Final[dict[str, tuple[str, hashes.HashAlgorithm]]] = {
 _SHA256_DER: Final = bytes.fromhex("300d06096086480165030402010500")
 _CONTEXT_0: Final = 0xA0
 _LONGEST_CHAIN: Final = 6
+_ODD: Final = (x509.InvalidVersion, x509.DuplicateExtension, x509.UnsupportedGeneralNameType)
+"""What the library raises of odd certificates besides ValueError."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +96,7 @@ def check_stamp(
         raise IntegrityError(f"a time stamp of {len(response)} bytes is none")
     try:
         return _check(_token(response), data, trusted, nonce)
-    except Malformed as error:
+    except (Malformed, ValueError, *_ODD) as error:  # crafted certificates show only when a part is asked for
         raise IntegrityError(f"the time stamp cannot be read: {error}") from error
 
 
@@ -190,7 +192,7 @@ def _certificate(der: bytes) -> list[x509.Certificate]:
     """One certificate, or none when it is of a kind that is not used here."""
     try:
         return [x509.load_der_x509_certificate(der)]
-    except ValueError:
+    except (ValueError, *_ODD):
         return []
 
 

@@ -65,6 +65,22 @@ def _findings(document: ResultDocument) -> Iterator[Row]:
         )  # fmt: skip
 
 
+def _calls(document: ResultDocument) -> Iterator[Row]:
+    yield (
+        "call_id", "app", "caller", "callee", "parties", "setup", "ring", "answer", "end", "setup_ns", "ring_ns",
+        "answer_ns", "end_ns", "state", "media", "relayed", "flows", "views", "packets_out", "packets_in",
+        "confidence", "first_frames",
+    )  # fmt: skip
+    for one in document.calls:
+        times = (one.setup_ns, one.ring_ns, one.answer_ns, one.end_ns)
+        yield (
+            one.call_id, one.app, one.caller, one.callee, " ".join(one.parties), *map(iso, times), *times,
+            one.state, one.media, one.relayed, one.legs, one.views, one.packets_out, one.packets_in,
+            one.confidence,
+            " ".join(f"{some.exhibit}:{first}" for some in one.frames for first, _ in some.ranges),
+        )  # fmt: skip
+
+
 def _frames(document: ResultDocument) -> Iterator[Row]:
     yield ("finding", "exhibit", "first_frame", "last_frame")
     for one in document.findings:
@@ -116,7 +132,8 @@ def _unidentified(document: ResultDocument) -> Iterator[Row]:
 
 
 _WRITERS: Final[dict[str, Callable[[ResultDocument], Iterator[Row]]]] = {
-    "exhibits": _exhibits, "findings": _findings, "frames": _frames, "applications": _applications,
+    "exhibits": _exhibits, "findings": _findings, "frames": _frames, "calls": _calls,
+    "applications": _applications,
     "timeline": _timeline, "hours": _hours, "unidentified": _unidentified,
 }  # fmt: skip
 TABLES: Final = tuple(_WRITERS)

@@ -17,10 +17,12 @@ import duckdb
 from wirecover.capture.version import tool_version
 from wirecover.report import codec
 from wirecover.report.applications import read_applications, read_unidentified
+from wirecover.report.calls import read_calls, read_notes
 from wirecover.report.errors import DocumentError
 from wirecover.report.exhibits import evidence_digest, read_exhibits, read_figures
 from wirecover.report.findings import describe_methods, read_findings, registered_methods
 from wirecover.report.model import FORMAT, Act, Exhibit, LeftOut, LegalEntry, LogHead, ResultDocument, Tool
+from wirecover.report.partners import read_partners
 from wirecover.report.quality import read_authenticity, read_quality, read_series
 from wirecover.report.sentences import alternatives, limitations, mandatory, no_content
 from wirecover.report.timeline import read_heat, read_timeline
@@ -77,14 +79,16 @@ def _build(
     document = ResultDocument(
         format=FORMAT, report_id="", case_name=_case_name(case.path), training=case.training,
         legal_basis=() if case.training else _read_authority(connection),
-        left_out=_read_left_out(connection, exhibits), tool=_tool(exhibits),
+        left_out=_read_left_out(connection, exhibits), partners=read_partners(connection), tool=_tool(exhibits),
         latest_ns=max((exhibit.last_ns for exhibit in exhibits if exhibit.last_ns is not None), default=None),
         evidence_sha256=evidence_digest(exhibits), exhibits=exhibits,
         quality=read_quality(connection, exhibits), authenticity=read_authenticity(connection, exhibits),
         series=read_series(connection, exhibits), figures=figures,
         applications=read_applications(connection),
         unidentified=read_unidentified(connection), findings=findings,
-        methods=describe_methods(registered, findings, run), timeline=read_timeline(connection, findings),
+        calls=read_calls(connection, exhibits),
+        methods=describe_methods(registered, findings, run, read_notes(connection)),
+        timeline=read_timeline(connection, findings),
         heat=read_heat(connection), custody=custody, log_head=None, mandatory=mandatory(),
         no_content=no_content(), alternatives=alternatives(),
         limitations=limitations(exhibits, figures, findings),

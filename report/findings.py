@@ -130,7 +130,10 @@ def registered_methods() -> "tuple[Detector, ...]":
 
 
 def describe_methods(
-    registered: Iterable[Any], findings: tuple[Finding, ...], run: Collection[str]
+    registered: Iterable[Any],
+    findings: tuple[Finding, ...],
+    run: Collection[str],
+    notes: Mapping[str, tuple[str, ...]],
 ) -> tuple[Method, ...]:
     """One description for each registered method and for each unregistered pattern that has findings."""
     counts = Counter(finding.pattern for finding in findings)
@@ -139,17 +142,20 @@ def describe_methods(
             name=str(entry.name), version=str(entry.version), known=True, question=str(entry.question),
             method=" ".join(str(entry.method).split()), cannot_show=tuple(map(str, entry.cannot_show)),
             parameters=pairs(entry.parameters), run=entry.name in run or entry.name in counts,
-            findings=counts.pop(entry.name, 0),
+            findings=counts.pop(entry.name, 0), notes=notes.get(entry.name, ()),
         )
         for entry in registered
     ]  # fmt: skip
     versions = {finding.pattern: finding.analysis_version or "" for finding in findings}
-    unknown = [_undescribed(name, versions[name], count) for name, count in sorted(counts.items())]
+    unknown = [
+        _undescribed(name, versions[name], count, notes.get(name, ()))
+        for name, count in sorted(counts.items())
+    ]
     return tuple(sorted(described, key=lambda method: method.name)) + tuple(unknown)
 
 
-def _undescribed(name: str, version: str, findings: int) -> Method:
+def _undescribed(name: str, version: str, findings: int, notes: tuple[str, ...]) -> Method:
     return Method(
         name=name, version=version, known=False, question="", method="", cannot_show=(), parameters=(),
-        findings=findings, run=True,
+        findings=findings, run=True, notes=notes,
     )  # fmt: skip

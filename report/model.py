@@ -236,6 +236,31 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
+class Call:
+    """One call; times in nanoseconds, None where not known."""
+
+    call_id: int
+    app: str | None
+    caller: str | None
+    callee: str | None
+    parties: tuple[str, ...]
+    setup_ns: int
+    ring_ns: int | None
+    answer_ns: int | None
+    end_ns: int
+    state: str
+    media: str
+    relayed: bool | None
+    legs: int
+    views: int
+    packets_out: int
+    packets_in: int
+    confidence: int
+    frames: tuple[Frames, ...]
+    """First frames of its flows."""
+
+
+@dataclass(frozen=True, slots=True)
 class Method:
     """How one pattern is found. `known` is False when this installation has no description of it."""
 
@@ -249,6 +274,8 @@ class Method:
     findings: int
     run: bool
     """Whether the case records a run of it: no finding of a method that was not run means nothing."""
+    notes: tuple[str, ...]
+    """What its last run left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -333,6 +360,24 @@ class LeftOut:
 
 
 @dataclass(frozen=True, slots=True)
+class PartnerTerms:
+    """One bundle that a partner sent into the case, and the terms its rows are under."""
+
+    bundle_sha256: str
+    reference: str
+    edition: int
+    partner: str
+    """The receiver that the originator named."""
+    signer: str
+    purpose: str
+    handling: str
+    meaning: str
+    conditions: tuple[str, ...]
+    onward: bool
+    destroy_by_ns: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class ResultDocument:
     format: str
     report_id: str
@@ -340,6 +385,7 @@ class ResultDocument:
     training: bool
     legal_basis: tuple[LegalEntry, ...]
     left_out: tuple[LeftOut, ...]
+    partners: tuple[PartnerTerms, ...]
     tool: Tool
     latest_ns: int | None
     """Time of the latest packet: the only date the document carries."""
@@ -352,6 +398,7 @@ class ResultDocument:
     figures: Figures
     applications: tuple[Application, ...]
     unidentified: tuple[Unidentified, ...]
+    calls: tuple[Call, ...]
     findings: tuple[Finding, ...]
     methods: tuple[Method, ...]
     timeline: tuple[Panel, ...]

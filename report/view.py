@@ -13,7 +13,9 @@ from wirecover.report.escape import bounded, clipped
 from wirecover.report.figures import heat_view, timeline_view
 from wirecover.report.messages import catalogue
 from wirecover.report.model import Application, Exhibit, ResultDocument
+from wirecover.report.partners import partner_entries
 from wirecover.report.verbal import BANDS, CAP
+from wirecover.report.view_calls import calls_view
 from wirecover.report.view_findings import assessments_view, facts_view, methods_view
 from wirecover.report.view_quality import authenticity_view, quality_view
 from wirecover.report.words import NOTHING, TO, Words
@@ -64,6 +66,7 @@ def view(document: ResultDocument, lang: str, attachments: Sequence[Attachment],
         "facts": facts_view(document, words),
         "assessments": assessments_view(document, words),
         "applications": _applications(document, words),
+        "calls": calls_view(document, words),
         "timeline": timeline_view(document, words),
         "heat": heat_view(document, words),
         "unidentified": _unidentified(document, words),
@@ -196,10 +199,11 @@ def _findings_line(document: ResultDocument, words: Words) -> str:
 
 def _authority(document: ResultDocument, words: Words) -> View:
     if document.training:
-        return {"note": words.say("legal.training"), "entries": []}
+        return {"note": words.say("legal.training"), "entries": partner_entries(document.partners, words)}
     entries = [[words.say(f"legal.{entry.name}"), bounded(entry.value)] for entry in document.legal_basis]
     note = "" if entries else words.say("legal.missing")
-    return {"note": note, "entries": [*entries, *_left_out(document, words)]}
+    terms = partner_entries(document.partners, words)
+    return {"note": note, "entries": [*entries, *_left_out(document, words), *terms]}
 
 
 def _left_out(document: ResultDocument, words: Words) -> list[list[str]]:

@@ -152,6 +152,7 @@ def methods_view(document: ResultDocument, words: Words) -> list[View]:
             "method": bounded(one.method, 4 * STATEMENT) if one.known else words.say("method.unknown"),
             "cannot_show": [bounded(text, STATEMENT) for text in one.cannot_show],
             "parameters": parameters_view(one.parameters, words),
+            "notes": [bounded(text, STATEMENT) for text in one.notes],
         }
         for one in document.methods
     ]

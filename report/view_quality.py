@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
+from wirecover.capture.quality.explanations import EXPLANATIONS, INDICATORS, METRICS
 from wirecover.report.escape import bounded
 from wirecover.report.model import Authenticity, Quality, ResultDocument, SeriesPart
 from wirecover.report.words import NOTHING, Words
@@ -19,6 +20,8 @@ UNITS: Final = (
     (1000, "µs"),
 )
 
+KNOWN: Final = {"quality": METRICS, "authenticity": INDICATORS, "explanation": EXPLANATIONS}
+
 View = dict[str, Any]
 
 
@@ -33,7 +36,7 @@ def quality_view(document: ResultDocument, words: Words) -> View:
         missed = [metric for metric in missed if metric not in met]
         if not lines:
             continue
-        names = "; ".join(words.say(f"quality.{metric}") for metric in missed)
+        names = "; ".join(_named("quality", metric, words) for metric in missed)
         groups.append(
             {
                 "title": exhibit.label,
@@ -43,6 +46,11 @@ def quality_view(document: ResultDocument, words: Words) -> View:
             }
         )
     return {"groups": groups, "more": _hidden(document, words), "series": _series(document.series, words)}
+
+
+def _named(table: str, key: str, words: Words) -> str:
+    """The catalogue's words for a key of the evidence; a key that this version does not know stands as it is."""
+    return words.say(f"{table}.{key}") if key in KNOWN[table] else bounded(key, 60)
 
 
 def _hidden(document: ResultDocument, words: Words) -> str:
@@ -56,7 +64,7 @@ def _more(count: int, words: Words) -> str:
 
 def _quality(line: Quality, words: Words) -> list[str]:
     return [
-        words.say(f"quality.{line.metric}"), _where(line, words), _count(line, words), _size(line, words),
+        _named("quality", line.metric, words), _where(line, words), _count(line, words), _size(line, words),
         NOTHING if line.frame is None else words.number(line.frame),
     ]  # fmt: skip
 
@@ -118,9 +126,9 @@ def authenticity_view(document: ResultDocument, words: Words) -> View:
     """Indicators of each exhibit, each with the innocent causes to be ruled out."""
     rows = [
         [
-            one.exhibit, words.say(f"authenticity.{one.indicator}"), _where(one, words), _count(one, words),
+            one.exhibit, _named("authenticity", one.indicator, words), _where(one, words), _count(one, words),
             _size(one, words), NOTHING if one.frame is None else words.number(one.frame),
-            "; ".join(words.say(f"explanation.{key}") for key in one.explanations),
+            "; ".join(_named("explanation", key, words) for key in one.explanations),
         ]
         for one in document.authenticity[: ROWS * EXHIBITS]
     ]  # fmt: skip

@@ -110,14 +110,14 @@ def parse_file_header(head: bytes) -> FileHeader | None:
 class PcapWalk(Walk):
     """Records of a pcap as batches of frames."""
 
-    def __init__(self, window: Window, findings: Findings) -> None:
-        super().__init__(window, findings)
+    def __init__(self, window: Window, findings: Findings, frames: int = 0, last_ts: int = -1) -> None:
+        super().__init__(window, findings, frames, last_ts)
         self._layout: Int64 = np.zeros(7, np.int64)
 
     def batches(self) -> Iterator[FrameBatch]:
         """Read to the end of the stream, or to damage that cannot be passed."""
         window = self.window
-        window.more(FILE_HEADER + IXIA_EXTRA)
+        self.need(FILE_HEADER + IXIA_EXTRA)
         going_on = self._file_header()
         while going_on:
             status, need = self._scan()
@@ -157,9 +157,8 @@ class PcapWalk(Walk):
         window, interfaces = self.window, self.findings.interfaces
         head = bytes(window.data[window.pos : min(window.end, window.pos + FILE_HEADER + IXIA_EXTRA)])
         if not is_pcap(head):
-            self.note(
-                kinds.ANOTHER_FORMAT, "a pcapng file is appended to the pcap; it was not read", window.left
-            )
+            self.note(kinds.ANOTHER_HEADER, "a pcapng is appended; its packets are read as other interfaces")
+            self.other = True
             return False
         header = parse_file_header(head)
         if header is None:

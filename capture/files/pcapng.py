@@ -5,7 +5,8 @@ https://datatracker.ietf.org/doc/draft-ietf-opsawg-pcapng/
 What the spec leaves open is settled here. Packets of an undescribed interface are left out and counted, for
 their link type is unknown. A Simple Packet Block has no time: its packet's time is 0 and that is said.
 Decryption Secrets Blocks are stepped over by their length, their bytes are never looked at. A block whose
-two lengths differ is not used: the reading goes on at the next whole block of a standard type (kind 'gap').
+two lengths differ is not used: the reading goes on at the next whole block of a standard type (kind 'gap'). A pcap
+that is appended is read on, as another interface.
 """
 
 from collections.abc import Iterator
@@ -30,6 +31,12 @@ MAX_CUT: Final = 1 << 20
 """A block cut by the end of the file that claims to be longer than this may be damage: seek behind it."""
 MAX_OFFSET_S: Final = 9_000_000_000
 """Greatest if_tsoffset, either way, that leaves times within 64-bit nanoseconds."""
+
+PCAP_STARTS: Final = frozenset(
+    bytes.fromhex(text)
+    for text in ("d4c3b2a102000400", "a1b2c3d400020004", "4d3cb2a102000400", "a1b23c4d00020004")
+)
+"""How a pcap 2.4 begins, in microseconds and nanoseconds and both byte orders: no block of a pcapng does."""
 
 TALLY_KINDS: Final = (
     (
@@ -58,8 +65,8 @@ TALLY_KINDS: Final = (
 class PcapngWalk(Walk):
     """Blocks of a pcapng as batches of frames."""
 
-    def __init__(self, window: Window, findings: Findings) -> None:
-        super().__init__(window, findings)
+    def __init__(self, window: Window, findings: Findings, frames: int = 0, last_ts: int = -1) -> None:
+        super().__init__(window, findings, frames, last_ts)
         self._section: Int64 = np.zeros(3, np.int64)
         self._table: Int64 = np.zeros((16, 4), np.int64)
         self._tally: Int64 = np.zeros((scan.TALLIES, 4), np.int64)
@@ -70,7 +77,7 @@ class PcapngWalk(Walk):
     def batches(self) -> Iterator[FrameBatch]:
         """Read to the end of the stream, or to damage that cannot be passed."""
         window = self.window
-        window.more(12)
+        self.need(12)
         going_on = True
         while going_on:
             status, detail = self._scan()
@@ -235,8 +242,12 @@ class PcapngWalk(Walk):
     # --- damage ----------------------------------------------------------------------------------
 
     def _pass_damage(self, length: int) -> bool:
-        """Go on at the next whole block of a standard type, if there is one."""
+        """Go on at the next whole block of a standard type, if there is one; at a pcap the other walk goes on."""
         window, start = self.window, self.window.offset
+        if bytes(window.data[window.pos : window.pos + 8]) in PCAP_STARTS:
+            self.note(kinds.ANOTHER_HEADER, "a pcap is appended; its packets are read as another interface")
+            self.other = True
+            return False
         reason = f"a block gives a length of {length} bytes, which cannot be or is not repeated at its end"
         window.pos = min(window.pos + 1, window.end)
         while True:

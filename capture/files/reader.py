@@ -25,6 +25,8 @@ PEEK: Final = 512
 """Bytes looked at to tell what a file is."""
 MAX_LAYERS: Final = 2
 """Compressions around a capture that are opened."""
+MAX_FORMATS: Final = 64
+"""How often a capture of the other format may be appended and is still read."""
 MIN_BUFFER: Final = 64
 SECTION_MAGIC: Final = b"\n\r\r\n"
 NOT_CAPTURES: Final = (
@@ -131,8 +133,20 @@ class CaptureReader:
         self._pipe = BlockPipe(self._stream, self._raw, self._head, self._buffer_bytes)
         try:
             window = Window(self._pipe)
-            walk = (PcapngWalk if self.format == "pcapng" else PcapWalk)(window, self._findings)
+            pcapng = self.format == "pcapng"
+            walk = (PcapngWalk if pcapng else PcapWalk)(window, self._findings)
             yield from walk.batches()
+            for _ in range(MAX_FORMATS):
+                if not walk.other:
+                    break
+                pcapng = not pcapng
+                walk = (PcapngWalk if pcapng else PcapWalk)(window, self._findings, walk.frames, walk.last_ts)
+                yield from walk.batches()
+            if walk.other:
+                walk.note(
+                    kinds.ANOTHER_FORMAT,
+                    f"more than {MAX_FORMATS} captures in turn of both formats; reading stopped",
+                )
             self._pipe.finish()
             self._sha256 = self._raw.hasher.finish()
             self._note_stream(walk.next_frame)

@@ -19,14 +19,16 @@ class Findings:
 class Walk:
     """One pass over a capture's records. `frames` is the number of frames handed on so far."""
 
-    def __init__(self, window: Window, findings: Findings) -> None:
+    def __init__(self, window: Window, findings: Findings, frames: int = 0, last_ts: int = -1) -> None:
         self.window = window
         self.findings = findings
-        self.frames = 0
+        self.frames = frames
         self.row = 0
         """Rows of the columns that are filled and not yet handed on."""
         self.columns = Columns()
-        self.last_ts = -1
+        self.last_ts = last_ts
+        self.other = False
+        """Whether a capture of the other format stands where the walk ended, to be read on."""
 
     @property
     def next_frame(self) -> int:
@@ -41,6 +43,11 @@ class Walk:
         self.frames += self.row
         self.row = 0
         return batch
+
+    def need(self, count: int) -> None:
+        """Have `count` bytes in the window, unless the stream ends before."""
+        if self.window.left < count:
+            self.window.more(count)
 
     def note(self, kind: str, detail: str, count: int = 1) -> None:
         """Damage at the place where the window stands."""

@@ -296,8 +296,10 @@ class Reassembler:
         made, inside = trace_rows(np.frombuffer(bytearray(packet), np.uint8), RAW_IP)
         if made["status"] == MALFORMED:
             self._lose("malformed-packet", f"{REASONS[made['reason']]}, in a datagram of fragments", number)
-        layers = np.concatenate([around, inside])
-        _surround(made, layers, len(around))
+        layers = inside
+        if len(around):
+            layers = np.concatenate([around, inside])
+            _surround(made, layers, len(around))
         if made["fragment"] >= 0 and made["status"] in (OK, FRAGMENT):
             self._feed_inner(i, row, made, packet, layers, base, depth)
             return
@@ -316,7 +318,8 @@ class Reassembler:
         row["payload_bytes"] = max(0, int(made["payload_bytes"]) - datagram.counted)
         datagram.flow = {name: made[name].item() for name in _FLOW}
         self._show(row, made, packet, datagram.delivered, base)
-        self.stacks[number] = layers[:MAX_TOLD]
+        if len(layers):
+            self.stacks[number] = layers[:MAX_TOLD]
 
     def _show(self, row: Any, made: Any, frame: bytes, delivered: int, base: int) -> None:
         """The payload of a datagram, less what of a TCP stream was given away already."""

@@ -16,6 +16,7 @@ from wirecover.capture.packets.record import (
     BY_MAC,
     LAYER,
     PACKET,
+    R_AGGREGATE,
     R_WIFI,
     T_FRAME_RELAY,
     T_NSH,
@@ -356,6 +357,8 @@ def wifi_layer(
     if aggregate and not _is_snap(buffer, body, end):
         if body + 14 > end:
             return CUT, at, 0, to_at, from_at
+        if body + ((14 + u16(buffer, body + 12) + 3) & ~3) + 14 <= end:
+            row.reason = R_AGGREGATE
         to_at, from_at, body = body, body + 6, body + 14
     return LLC, body, 0, to_at, from_at
 

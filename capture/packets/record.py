@@ -69,9 +69,10 @@ REASONS: Final[tuple[str, ...]] = (
     "802.11 frame check sequence is wrong, as its receiver noted",
     "802.11 frame is encrypted",
     "MACsec frame is encrypted",
+    "802.11 frame of several packets: only the first is read",
 )
 R_LINK, R_IP4, R_IP4_TOTAL, R_IP6, R_IP6_EXT, R_TCP, R_UDP, R_VERSION, R_DEPTH, R_TUNNEL, R_FCS, \
-    R_WIFI, R_MACSEC = range(1, 14)  # fmt: skip
+    R_WIFI, R_MACSEC, R_AGGREGATE = range(1, 15)  # fmt: skip
 
 TUNNELS: Final[tuple[str | None, ...]] = (
     None, "gre", "ipip", "6in4", "4in6", "gtp-u", "vxlan", "geneve", "teredo", "erspan", "pppoe", "mpls", "pbb",

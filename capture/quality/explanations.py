@@ -1,10 +1,35 @@
-"""Indicators of authenticity, and the innocent causes that each one has.
+"""The keys of both tables in words: metrics of the ledger, indicators, and the innocent causes that each one has.
 
 An indicator proves no manipulation, and its absence proves none was made. Whoever weighs one has to rule out the causes
 listed with it first.
 """
 
 from typing import Final
+
+METRICS: Final[dict[str, str]] = {
+    "drops": "frames that the recorder says it lost",
+    "drops-not-told": "interfaces of which the file does not say whether frames were lost",
+    "cut": "frames of which the recorder kept only the beginning",
+    "joined": "frames longer than Ethernet carries: jumbo frames, or segments joined by a network card",
+    "no-time": "frames without a time stamp",
+    "earlier": "frames with an earlier time stamp than the frame before on their interface",
+    "clock-back": "places where the recorder's clock was set back by a second or more",
+    "file-order": "frames with an earlier time stamp than the frame before in the file",
+    "silence": "the longest time without any frame",
+    "duplicates": "packets recorded twice within 10 ms, as a mirror port makes them",
+    "repeated": "packets that stand a second time, 10 ms to 1 s later",
+    "overtaken": "TCP segments recorded out of their order",
+    "crossed": "TCP segments recorded after the acknowledgement of their bytes",
+    "sent-again": "TCP segments that fill a hole more than 3 ms later: lost before they were recorded, and sent again",
+    "unseen": "places where a receiver acknowledged bytes that are not in the capture",
+    "one-sided": "TCP connections with data of which only one direction was recorded",
+    "wrong-ip-sum": "IPv4 headers with a wrong checksum",
+    "wrong-sum": "TCP and UDP packets with a wrong checksum",
+    "unfilled-sum": "packets whose checksum the sender's network card had not filled in yet",
+    "behind-packet": "frames that go on behind their IP packet by more than padding",
+    "hop-counts": "addresses whose connections begin with different times to live",
+}
+"""Every metric and what its count is of."""
 
 INDICATORS: Final[dict[str, str]] = {
     "coarse-time": "all times are multiples of a unit coarser than the file claims",

@@ -27,7 +27,7 @@ class Measure:
     """One line of the capture-quality ledger."""
 
     metric: str
-    """Key: `metrics.METRICS` says what is counted."""
+    """Key: `explanations.METRICS` says what is counted."""
     interface_id: int | None
     """None: over the whole file."""
     subject: str | None

@@ -28,6 +28,8 @@ EVERY_KIND = [
         )
     )
 ]  # fmt: skip
+NOT_ALL = ("lawyer-in-answer", "reverse", "gtp-fragments")
+"""Kinds of which a part is left out even where their ends are in scope."""
 
 
 def worlds() -> st.SearchStrategy[sw.World]:
@@ -67,9 +69,7 @@ def test_nothing_out_of_scope_is_in_any_file(world: sw.World) -> None:
 def test_what_is_in_scope_is_kept_as_without_a_scope(tmp_path: Path) -> None:
     """The other half of the property: of a capture that is all in scope, a scope takes nothing away."""
     world = sw.World(EVERY_KIND)
-    inside = [
-        one for one in EVERY_KIND if world.allowed(one) and one.kind not in ("lawyer-in-answer", "reverse")
-    ]
+    inside = [one for one in EVERY_KIND if world.allowed(one) and one.kind not in NOT_ALL]
     frames = [frame for one in inside for frame in sw.frames_of(one)]
     path = write_capture(tmp_path / "a.pcap", sorted(frames, key=lambda frame: frame.ts))
     for name, scope in (("open", Scope()), ("scoped", world.scope)):
@@ -165,6 +165,21 @@ def test_an_exclusion_is_held_against_every_layer(tmp_path: Path) -> None:
             Scope(excluded=(Selector("network", network),)),
         )  # fmt: skip
         assert not found["flows"] and reasons(found) == {("excluded", "dropped"): 1}
+
+
+def test_a_tunnel_in_fragments_is_judged_by_what_it_holds(tmp_path: Path) -> None:
+    """The first fragment ends before the inner header: only put together they show whose packet it is."""
+    talks = [sw.Talk("gtp-fragments", "10.0.0.2", other, 1100, number)
+             for number, other in enumerate(("192.0.2.10", sw.LAWYER))]  # fmt: skip
+    talks.append(sw.Talk("gtp-fragments", "10.9.9.9", "192.0.2.10", 1100, 2))
+    frames = [frame for one in talks for frame in sw.frames_of(one)]
+    for scope in (sw.World([]).scope, Scope(excluded=(Selector("network", sw.LAWYER),))):
+        found = decoded(tmp_path, frames, scope)
+        ends = {(row["client_ip"], row["server_ip"]) for row in found["flows"]}
+        assert ("10.0.0.2", "192.0.2.10") in ends and not any(sw.LAWYER in pair for pair in ends)
+        assert (("10.9.9.9", "192.0.2.10") in ends) is (scope.targets is None)
+        assert found["tls_handshakes"][0]["sni"] == "mk000zq.example"
+        assert "mk001zq" not in str(found)
 
 
 def test_third_parties_under_pseudonyms_have_sizes_and_times_only(tmp_path: Path) -> None:

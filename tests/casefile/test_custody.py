@@ -208,3 +208,25 @@ def test_the_log_is_one_json_object_a_line(case: Case) -> None:
     assert json.loads((case.path / "log" / "head.json").read_bytes()) == {
         "seq": 1, "sha256": json.loads(lines[0])["sha256"],
     }  # fmt: skip
+
+
+MANY = """
+import sys
+from pathlib import Path
+from wirecover.casefile.case import Case
+from wirecover.casefile.custody import Act, note, record
+case = Case.open(Path(sys.argv[1]))
+for number in range(15):
+    with record(case, Act("query", {"by": sys.argv[2], "n": number})):
+        note(case, Act("part"))
+"""
+
+
+def test_two_processes_write_one_log(case: Case) -> None:
+    running = [subprocess.Popen([sys.executable, "-c", MANY, str(case.path), name]) for name in ("a", "b")]
+    assert [one.wait() for one in running] == [0, 0]
+    state = read_log(case.path)
+    assert state.problems == [] and len(state.acts) == 1 + 2 * 15 * 3
+    asked = [(one.arguments["by"], one.arguments["n"]) for one in state.acts if one.phase == "begun"]
+    assert sorted(asked) == [(name, number) for name in ("a", "b") for number in range(15)]
+    assert not any(one.phase == "abandoned" for one in state.acts), "an act that another runs was not killed"

@@ -9,9 +9,8 @@ import struct
 from dataclasses import dataclass, field
 
 OK, NOT_IP, UNKNOWN_LINK, MALFORMED, FRAGMENT, PROTECTED = range(6)
-(LINK, IP4, IP4_TOTAL, IP6, IP6_EXTENSION, TCP, UDP, VERSION, DEPTH, TUNNEL, FCS, WIFI_KEY, MACSEC_KEY) = (
-    range(1, 14)
-)
+(LINK, IP4, IP4_TOTAL, IP6, IP6_EXTENSION, TCP, UDP, VERSION, DEPTH, TUNNEL, FCS, WIFI_KEY, MACSEC_KEY,
+ AGGREGATE) = range(1, 15)  # fmt: skip
 (NONE, GRE, IPIP, SIX_IN_FOUR, FOUR_IN_SIX, GTP, VXLAN, GENEVE, TEREDO, ERSPAN, PPPOE, MPLS, PBB, CAPWAP, TZSP, GPE,
  L2TP, NSH, VLAN, WIFI, DLCI) = range(21)  # fmt: skip
 NETWORKS = (VXLAN, GENEVE, GPE, PBB)
@@ -426,6 +425,9 @@ def _wifi(row: Row, view: View, padded: bool = False, swapped: bool = False) -> 
     if aggregate and not clear(0):
         inner = body.need(14, LINK)
         row.carrier = ("mac", inner[6:12], inner[:6])
+        taken = 14 + int.from_bytes(inner[12:], "big")
+        if taken + -taken % 4 + 14 <= len(body.data):
+            row.reason = AGGREGATE
         body = body.behind(14)
     _llc(row, body)
 

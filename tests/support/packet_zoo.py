@@ -121,6 +121,8 @@ def _links(inner4: Packet, inner6: Packet) -> list[_Made]:
         ("802.11 protected", _wifi(FCfield=0x41) / Raw(bytes(range(90))), 105, {"status": 5, "reason": 12}),
         ("802.11 decrypted", _wifi(FCfield=0x41) / Raw(bytes(8)) / _SNAP / inner4, 105, wifi),
         ("802.11 aggregate", bytes(_wifi(subtype=8)) + b"\x80\0" + aggregate, 105, wifi),
+        ("802.11 aggregate of two", bytes(_wifi(subtype=8)) + b"\x80\0" + aggregate + bytes(-len(aggregate) % 4)
+         + aggregate, 105, wifi | {"reason": 14}),
         ("radiotap", RadioTap(present="TSFT+Flags", mac_timestamp=5, Flags=0) / quality / _SNAP / inner4, 127, wifi),
         (
             "radiotap padding",

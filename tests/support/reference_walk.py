@@ -35,10 +35,17 @@ class PcapReference:
         0x1C0001AC: (1, 16, 4), 0x1C0001AB: (1000, 16, 4),
     }  # fmt: skip
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes, out: Walked | None = None, interfaces: int = 0) -> None:
         self.data = data
-        self.out = Walked()
-        self.interfaces = 0
+        self.out = Walked() if out is None else out
+        self.interfaces = interfaces
+
+    STARTS: ClassVar = (b"\xd4\xc3\xb2\xa1\2\0\4\0", b"\xa1\xb2\xc3\xd4\0\2\0\4", b"\x4d\x3c\xb2\xa1\2\0\4\0",
+                        b"\xa1\xb2\x3c\x4d\0\2\0\4")  # fmt: skip
+
+    @classmethod
+    def begins(cls, head: bytes) -> bool:
+        return head in cls.STARTS
 
     def words(self, at: int, count: int) -> tuple[int, ...]:
         return struct.unpack_from(f"{self.mark}{count}I", self.data, at)
@@ -65,9 +72,7 @@ class PcapReference:
         head = self.data[at : at + 12]
         if head[:4] == b"\n\r\r\n" and head[8:12] in (b"\x1a\x2b\x3c\x4d", b"\x4d\x3c\x2b\x1a"):
             return "pcapng"
-        starts = (b"\xd4\xc3\xb2\xa1\2\0\4\0", b"\xa1\xb2\xc3\xd4\0\2\0\4", b"\x4d\x3c\xb2\xa1\2\0\4\0",
-                  b"\xa1\xb2\x3c\x4d\0\2\0\4")  # fmt: skip
-        return "pcap" if head[:8] in starts else None
+        return "pcap" if self.begins(head[:8]) else None
 
     def is_wrong(self, at: int) -> bool:
         kept, wire = self.lengths(at)
@@ -94,7 +99,8 @@ class PcapReference:
 
     def seek(self, start: int) -> int | None:
         for first in range(start, len(self.data) - self.header + 1):
-            around = self.out.rows[-1][2] // 10**9 if self.out.rows else self.words(first, 1)[0]
+            seen = self.out.rows and self.out.rows[-1][2] >= 0
+            around = self.out.rows[-1][2] // 10**9 if seen else self.words(first, 1)[0]
             at, links = first, 0
             while links < 5 and at + self.header <= len(self.data) and self.is_likely(at, around):
                 at, links = at + self.header + self.lengths(at)[0], links + 1
@@ -102,16 +108,18 @@ class PcapReference:
                 return first
         return None
 
-    def walk(self) -> Walked:
-        at = self.file_header(0)
+    def walk(self, at: int = 0) -> Walked:
+        if len(self.data) - at < 24:
+            self.out.losses.append(("cut", at))
+            return self.out
+        at = self.file_header(at)
         while at < len(self.data):
             left = len(self.data) - at
             if left < self.header:
                 self.out.losses.append(("cut", at))
                 break
             if self.another(at) == "pcapng":
-                self.out.losses.append(("another-format", at))
-                break
+                return PcapngReference(self.data, self.out, self.interfaces).walk(at)
             if self.another(at):
                 if left < 24:
                     self.out.losses.append(("cut", at))
@@ -138,11 +146,11 @@ class PcapReference:
 
 
 class PcapngReference:
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes, out: Walked | None = None, base: int = 0) -> None:
         self.data = data
-        self.out = Walked()
+        self.out = Walked() if out is None else out
         self.mark = "<"
-        self.base = 0
+        self.base = base
         self.section: list[tuple[int, int, int]] = []  # (resolution, offset in s, snaplen)
 
     def u32(self, at: int) -> int:
@@ -176,14 +184,15 @@ class PcapngReference:
                 return at
         return None
 
-    def walk(self) -> Walked:
-        at = 0
+    def walk(self, at: int = 0) -> Walked:
         while at < len(self.data):
             left = len(self.data) - at
             state, length = self.block(at, 256 * MIB) if left >= 12 else ("short", 12)
             if state == "short" and length <= MIB:
                 self.out.losses.append(("cut", at))
                 break
+            if state != "whole" and PcapReference.begins(self.data[at : at + 8]):
+                return PcapReference(self.data, self.out, self.base + len(self.section)).walk(at)
             if state != "whole":
                 found = self.seek(at + 1)
                 self.out.losses.append(("absurd-length" if found is None else "gap", at))

@@ -29,7 +29,7 @@ RESOLVER = "10.0.0.1"
 GATEWAYS = ("10.200.0.1", "10.200.0.2")
 KINDS = (
     "tls", "dns", "lawyer-in-answer", "stun", "quic", "blob", "arp", "mdns", "mdns-question", "ssdp", "http",
-    "fragment", "gtp", "cut", "lldp", "llmnr", "reverse",
+    "fragment", "gtp", "gtp-fragments", "cut", "lldp", "llmnr", "reverse",
 )  # fmt: skip
 WINDOW = (START + 1000 * SECOND, START + 2000 * SECOND)
 
@@ -90,7 +90,7 @@ def frames_of(one: Talk) -> list[Frame]:
     name, up, down, ts = f"{one.marker}.example", one.one, one.other, one.ts
     line = Connection(up, down, 40000 + one.number, 443, ts=ts)
     kind = one.kind
-    if ":" in up and kind in ("arp", "gtp", "fragment", "reverse", "lawyer-in-answer"):
+    if ":" in up and kind in ("arp", "gtp", "gtp-fragments", "fragment", "reverse", "lawyer-in-answer"):
         kind = "tls"
     if kind == "tls":
         shown = LAWYER_NAME if LAWYER_SERVER in (up, down) else name
@@ -159,12 +159,20 @@ def _odd_frames(one: Talk, kind: str, name: str) -> list[Frame]:
         parts = [packet(up, down, 17, whole[:80], ident=one.number, fragment=0x2000),
                  packet(up, down, 17, whole[80:], ident=one.number, fragment=10)]  # fmt: skip
         return [_dressed(Frame(part, ts + at * MS), up, down) for at, part in enumerate(parts)]
-    if kind == "gtp":
+    if kind in ("gtp", "gtp-fragments"):
         hello = talk.tls.record(22, talk.hello(name.encode(), b"h2"), 0x0301)
         inner = packet(up, down, 6, tcp(46000 + one.number, 443, 1, 1, ACK | PSH, hello))[14:]
         data = struct.pack("!BBHI", 0x30, 0xFF, len(inner), 5000 + one.number) + inner
-        outer = packet(*GATEWAYS, 17, udp(2152, 2152, data))
-        return [_dressed(Frame(outer, ts), *GATEWAYS)]
+        datagram = udp(2152, 2152, data)
+        if kind == "gtp":
+            return [_dressed(Frame(packet(*GATEWAYS, 17, datagram), ts), *GATEWAYS)]
+        parts = [
+            packet(
+                *GATEWAYS, 17, datagram[:16], ident=one.number, fragment=0x2000
+            ),  # before the inner header
+            packet(*GATEWAYS, 17, datagram[16:], ident=one.number, fragment=2),
+        ]
+        return [_dressed(Frame(part, ts + at * MS), *GATEWAYS) for at, part in enumerate(parts)]
     data = packet(up, down, 17, udp(47000 + one.number, 4000, one.marker.encode() * 5))
     if kind == "cut":
         return [_dressed(Frame(data[: 14 + one.number * 3], ts, len(data)), up, down)]

@@ -7,6 +7,7 @@ from support import captures as make
 from support.captures import Frame
 
 from wirecover.capture.errors import CaptureError
+from wirecover.capture.files import reader as reader_module
 from wirecover.capture.files.batch import Damage
 from wirecover.capture.files.pcap import parse_file_header
 from wirecover.capture.files.reader import CaptureReader
@@ -191,10 +192,28 @@ def test_a_second_capture_appended_is_read_as_another_interface(tmp_path: Path) 
     assert reader.complete  # nothing is missing
 
 
-def test_a_pcapng_appended_ends_the_reading(tmp_path: Path) -> None:
-    frames, _, reader = read(tmp_path / "capture", make.pcap(TWO) + make.shb() + make.idb())
-    assert len(frames) == 2 and not reader.complete
-    assert (only(reader).kind, only(reader).frame) == ("another-format", 3)
+def test_a_pcapng_appended_is_read_on(tmp_path: Path) -> None:
+    first = make.pcap(TWO)
+    more = make.shb("big") + make.idb("big", link_type=101) + make.epb(b"third", 5_000_000, "big")
+    frames, _, reader = read(tmp_path / "capture", first + more)
+    assert frames == [b"first", b"second!", b"third"]
+    assert [one.link_type for one in reader.interfaces] == [1, 101] and reader.complete
+    assert (only(reader).kind, only(reader).offset, only(reader).frame) == (
+        "another-file-header",
+        len(first),
+        3,
+    )
+
+
+def test_captures_of_both_formats_in_turn_are_read_up_to_a_bound(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pair = make.pcap(TWO) + make.shb() + make.idb() + make.epb(b"three", 1)
+    frames, _, reader = read(tmp_path / "capture", pair * 3)
+    assert len(frames) == 9 and reader.complete and len(reader.interfaces) == 6
+    monkeypatch.setattr(reader_module, "MAX_FORMATS", 2)
+    frames, _, reader = read(tmp_path / "capture", pair * 3)
+    assert len(frames) == 5 and not reader.complete and reader.damage[-1].kind == "another-format"
 
 
 def test_an_appended_header_that_is_cut(tmp_path: Path) -> None:

@@ -108,7 +108,9 @@ def sections(draw: st.DrawFn) -> bytes:
 
 
 @given(
-    data=pcaps() | st.lists(sections(), min_size=1, max_size=3).map(b"".join),
+    data=pcaps()
+    | st.lists(sections(), min_size=1, max_size=3).map(b"".join)
+    | st.lists(pcaps() | sections(), min_size=2, max_size=3).map(b"".join),
     size=st.sampled_from([64, 500, 1 << 20]),
 )
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -148,7 +150,8 @@ def seeds() -> list[bytes]:
     return [
         make.pcap(plenty), make.pcap(plenty, order="big", magic=0xA1B23C4D), make.pcap(plenty, snaplen=0),
         make.pcap(plenty) + make.pcap(plenty, order="big"), make.pcap(plenty) + b"".join(big),
-        b"".join(big), b"".join(many), b"".join(many + big),
+        b"".join(big), b"".join(many), b"".join(many + big), b"".join(many) + make.pcap(plenty),
+        make.pcap(plenty) + b"".join(many) + make.pcap(plenty, order="big") + b"".join(big),
     ]  # fmt: skip
 
 

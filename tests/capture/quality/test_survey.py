@@ -32,9 +32,8 @@ from support.traffic import (
 from wirecover.capture.files.batch import Comment, Damage, Interface
 from wirecover.capture.flows.tracker import FlowTracker
 from wirecover.capture.packets.decode import decode_batch
-from wirecover.capture.quality.explanations import EXPLANATIONS, INDICATORS
+from wirecover.capture.quality.explanations import EXPLANATIONS, INDICATORS, METRICS
 from wirecover.capture.quality.measure import Indicator, Measure, duration
-from wirecover.capture.quality.metrics import METRICS
 from wirecover.capture.quality.survey import Survey
 from wirecover.capture.tables import FLOW_ENDS
 
