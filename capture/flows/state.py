@@ -22,8 +22,8 @@ FLOW: Final = np.dtype(
     ]
 )  # fmt: skip
 """service: SERVICE_DNS, NOT_NAMED, or 0 as long as no datagram was shown to anyone (UDP); SERVICE_FRAMED (TCP). quiet:
-1 = payload rows are not kept (recognised cleartext). fin: bit 0 / 1 = the half sent FIN. client: the half that is the client, -1 while
-undecided."""
+1 = payload rows are not kept (recognised cleartext). fin: bit 0 / 1 = the half sent FIN. client: the half that is the
+client, -1 while undecided."""
 
 HALF: Final = np.dtype(
     [
@@ -37,8 +37,8 @@ HALF: Final = np.dtype(
 )  # fmt: skip
 """stream: bytes of the TCP stream delivered in order so far. want: TCP, deliver bytes to the parsers up to this stream
 position; UDP, how many more datagrams to deliver. held: head of the list of segments that arrived early. shaped: a
-ClientHello was taken by its shape, and nothing behind it was looked at yet. segment: the virtual network of its packets,
-0 while none shows one (of a flow: of either half). overdue: the other side acknowledged what the first held segment waits
+ClientHello was taken by its shape, and nothing behind it was looked at yet. segment: the virtual network of its
+packets, 0 while none shows one (of a flow: of either half). overdue: the other side acknowledged what the first held segment waits
 for. told: the layers around the direction's packets were noted."""
 
 # FLOW.service

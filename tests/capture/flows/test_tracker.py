@@ -118,8 +118,8 @@ def test_silence_ends_a_tcp_flow(flags: int, silence: int, flows: int) -> None:
         assert len(follow(line.frames, sizes=sizes).flows) == flows
 
 
-@pytest.mark.parametrize(("silence", "flows"), [(899, 1), (901, 2)])
-def test_silence_of_a_quarter_of_an_hour_ends_a_udp_flow(silence: int, flows: int) -> None:
+@pytest.mark.parametrize(("silence", "flows"), [(299, 1), (301, 2)])
+def test_five_minutes_of_silence_end_a_udp_flow(silence: int, flows: int) -> None:
     frames = [datagram(A, 5, B, 6, START), datagram(B, 6, A, 5, START + silence * SECOND)]
     for sizes in (None, [1]):
         assert len(follow(frames, sizes=sizes).flows) == flows
