@@ -135,7 +135,7 @@ def _scope(section: Section) -> Scope:
     return Scope(
         first_ts=first, last_ts=last, addresses=_addresses(section),
         applications=_given(section, "applications", section.texts("applications")),
-               exhibits=_exhibits(section), findings=_findings(section), tables=tuple(sorted(tables)),
+        exhibits=_exhibits(section), findings=_findings(section), tables=tuple(sorted(tables)),
         exhibit_names=section.flag("exhibit_names"),
     )  # fmt: skip
 
