@@ -38,6 +38,7 @@ PUBLIC: Final = "examiner.pub.pem"
 _FIELDS: Final = ("name", "role", "organisation")
 _PKCS12: Final = frozenset({".p12", ".pfx"})
 MAX_TEXT: Final = 200
+Certificate = x509.Certificate
 LEAST_PASSPHRASE: Final = 12
 
 

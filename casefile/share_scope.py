@@ -133,7 +133,8 @@ def _scope(section: Section) -> Scope:
     if not tables:
         raise section.fail("tables", f"name the tables that may leave: {', '.join(SHAREABLE)}")
     return Scope(
-        first_ts=first, last_ts=last, addresses=_addresses(section), applications=section.texts("applications"),
+        first_ts=first, last_ts=last, addresses=_addresses(section),
+        applications=_given(section, "applications", section.texts("applications")),
         exhibits=_exhibits(section), findings=_findings(section), tables=tuple(sorted(tables)),
         exhibit_names=section.flag("exhibit_names"),
     )  # fmt: skip

@@ -11,10 +11,8 @@ import click
 from wirecover.cli.streams import tell
 
 if TYPE_CHECKING:
-    from cryptography.x509 import Certificate
-
     from wirecover.casefile.case import Case
-    from wirecover.casefile.examiner import Examiner
+    from wirecover.casefile.examiner import Certificate, Examiner
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 _KEY: Final = "wirecover.acting"

@@ -26,6 +26,7 @@ VERBS: Final = {
     "init": "Make a case folder.",
     "authority": "Check an authority record; show or renew that of a case.",
     "ingest": "Take captures, folders of captures or globs into a case; safe to repeat.",
+    "series": "Declare exhibits to be files of one recording, or take that back.",
     "queries": "List the named queries, with the question each one answers.",
     "query": "Answer a named query.",
     "sql": "Answer a SELECT of your own, read-only and sandboxed.",

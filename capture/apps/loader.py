@@ -84,8 +84,8 @@ def read_document(file: Path) -> dict[str, Any]:
         if file.stat().st_size > MAX_RULE_FILE:
             raise RuleError(f"{file}: larger than a rule file may be ({MAX_RULE_FILE} bytes)")
         return tomllib.loads(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise RuleError(f"{file}: {error}") from error
+    except (OSError, ValueError, RecursionError) as error:  # not text, no TOML, brackets or digits without end
+        raise RuleError(f"{file}: {str(error)[:500]}") from error
 
 
 def content_sha256(documents: Any) -> str:
@@ -254,7 +254,7 @@ class _Table:
     def only(self, allowed: set[str]) -> None:
         unknown = sorted(set(self._table) - allowed)
         if unknown:
-            raise RuleError(f"{self._where}: unknown key {unknown[0]!r}")
+            raise RuleError(f"{self._where}: unknown key {unknown[0][:80]!r}")
 
     def get(self, key: str, kind: type, default: Any = _REQUIRED) -> Any:
         value = self._table.get(key, default)

@@ -36,7 +36,8 @@ def test_help_loads_nothing_heavy() -> None:
     assert not HEAVY & {name.partition(".")[0] for name in modules}
     assert {name for name in modules if name.startswith("wirecover.")} <= {
         "wirecover.capture", "wirecover.capture.errors", "wirecover.cli", "wirecover.cli.main",
-        "wirecover.cli.streams", "wirecover.cli.options", "wirecover.cli.acting", "wirecover.cli.signing", *(f"wirecover.cli.{verb}" for verb in VERBS),
+        "wirecover.cli.streams", "wirecover.cli.options", "wirecover.cli.acting", "wirecover.cli.signing",
+            *(f"wirecover.cli.{verb}" for verb in VERBS),
     }  # fmt: skip
 
 

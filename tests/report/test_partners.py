@@ -23,9 +23,9 @@ def case(tmp_path: Path) -> Case:
     }
     with case.connect(write=True) as connection:
         connection.execute(
-            "INSERT INTO foreign_bundles (bundle_sha256, originator_case, signer, partner, reference, edition, purpose, "
-            "handling, conditions, destroy_by, made_at, log_acts, log_sha256, received_at, file_sha256) VALUES "
-            "('b', 'c', 'k', 'FR', 'R/1', 2, 'find', 'H2', ?, make_timestamp_ns(1800000000000000000), "
+            "INSERT INTO foreign_bundles (bundle_sha256, originator_case, signer, partner, reference, edition, "
+            "purpose, handling, conditions, destroy_by, made_at, log_acts, log_sha256, received_at, file_sha256) "
+            "VALUES ('b', 'c', 'k', 'FR', 'R/1', 2, 'find', 'H2', ?, make_timestamp_ns(1800000000000000000), "
             "make_timestamp_ns(1), 1, 'l', make_timestamp_ns(2), 'f')",
             [json.dumps(terms)],
         )

@@ -22,6 +22,7 @@ from fake_decode import decode, write_capture
 from wirecover.casefile.case import Case
 from wirecover.casefile.custody import Act, note, record
 from wirecover.casefile.derived import DERIVED
+from wirecover.casefile.digest import stored_digest
 from wirecover.casefile.rebuild import COMPARED, rebuild
 from wirecover.casefile.store import replace_analysis
 from wirecover.report.document import build
@@ -136,8 +137,6 @@ SCENES = {
 
 def contents(root: Path) -> dict[str, str]:
     """All that a case holds, by digest: what must be the same whether somebody killed or not."""
-    from wirecover.casefile.digest import stored_digest
-
     with closing(case_of(root).connect()) as connection:
         found = {table: stored_digest(connection, table) for table in (*COMPARED, "flows", "packets")}
     evidence = root / "case" / "evidence"

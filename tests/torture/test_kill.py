@@ -25,6 +25,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 from killing import child, count_lines, done, duration, kill_after, kill_at_line
 from scenes import SCENES, Scene, case_of, contents, fresh
 
+from wirecover.casefile.log_check import read_log
+from wirecover.casefile.verify import verify
+
 KILLS = int(os.environ.get("WIRECOVER_KILLS", "6"))
 SEED = os.environ.get("WIRECOVER_SEED", "1")
 MAY_BE_LEFT = (
@@ -40,8 +43,6 @@ MAY_BE_LEFT = (
 
 def state(root: Path) -> list[str]:
     """What `verify` has against a case, without what a kill may leave."""
-    from wirecover.casefile.verify import verify
-
     return [
         f"{one.subject}: {one.detail}"
         for one in verify(case_of(root)).checks
@@ -51,9 +52,6 @@ def state(root: Path) -> list[str]:
 
 def whole(root: Path) -> list[str]:
     """What `verify` has against a case, all of it, and what was entered or ended twice."""
-    from wirecover.casefile.log_check import read_log
-    from wirecover.casefile.verify import verify
-
     wrong = [f"{one.subject}: {one.detail}" for one in verify(case_of(root)).checks if one.holds is False]
     entered: dict[str, int] = {}
     for line in read_log(root / "case").acts:
@@ -95,6 +93,7 @@ def points(scene: Scene, root: Path, name: str) -> list[Callable[[Callable[[], o
     ]  # fmt: skip
 
 
+@pytest.mark.timeout(300 + 20 * KILLS)
 def test_killed_anywhere_nothing_is_lost_and_nothing_is_there_twice(
     prepared: tuple[str, Scene, Path, str], record_property: Callable[[str, object], None]
 ) -> None:

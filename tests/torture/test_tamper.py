@@ -115,6 +115,7 @@ def is_same_case(root: Path, want: dict[str, str]) -> bool:
         return False
 
 
+@pytest.mark.timeout(300 + 60 * TAMPERS)
 def test_every_changed_file_is_found(model: Path, tmp_path: Path) -> None:
     assert against(model) == []
     want = contents(model)
