@@ -208,8 +208,7 @@ class Senders:
 
 def ttls_of(sender: Any) -> list[int]:
     """Every time to live that SYNs of a sender had, ascending."""
-    bits = sum(int(word) << (64 * k) for k, word in enumerate(sender["ttls"]))
-    return [ttl for ttl in range(bits.bit_length()) if bits >> ttl & 1]
+    return [ttl for ttl in range(256) if int(sender["ttls"][ttl >> 6]) >> (ttl & 63) & 1]
 
 
 def warm() -> None:
