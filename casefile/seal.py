@@ -70,10 +70,15 @@ class SealResult:
 def seal(case: Case, out: Path, to: Recipients, signer: Signer) -> SealResult:
     """Seal a case for its recipients. CaseError when `out` is taken, inside the case, or the case is in use."""
     check_target(out, case.path)
-    make_current(case)
     act = Act("seal", {"name": out.name, "recipients": [key_name(key) for key in to.keys]}, export=True)
-    with only_writer(out), closing(case.connect()):  # a reader keeps writers out until the last byte is read
-        cleared = clear_partial(out)
+    with only_writer(out):
+        cleared = clear_target(out)
+        make_current(case)
+        return _seal(case, act, out, to, signer, cleared=cleared)
+
+
+def _seal(case: Case, act: Act, out: Path, to: Recipients, signer: Signer, *, cleared: bool) -> SealResult:
+    with closing(case.connect()):  # a reader keeps writers out until the last byte is read
         state = log_state(case)
         with record(case, act) as entry:
             sources, left_out = case_files(case.path, state)
@@ -136,14 +141,20 @@ def write_sealed(
 
 
 def check_target(out: Path, case: Path) -> None:
-    """SealError unless a new file can be made there, outside the case."""
-    if out.exists() or out.is_symlink():
-        raise SealError(f"{out}: exists already")
+    """SealError unless there is a folder for it, outside the case."""
     parent = out.absolute().parent
     if not parent.is_dir():
         raise SealError(f"{out}: there is no folder {parent}")
     if case.resolve() in (parent.resolve(), *parent.resolve().parents):
         raise SealError(f"{out}: inside the case that is to leave it")
+
+
+def clear_target(out: Path, *more: Path) -> bool:
+    """Remove what a killed run left; SealError when the file itself is there. Only under the target's lock."""
+    cleared = [clear_partial(path) for path in (out, receipt.path_of(out), *more)]
+    if out.exists() or out.is_symlink():
+        raise SealError(f"{out}: exists already")
+    return any(cleared)
 
 
 def case_files(case: Path, state: LogState) -> tuple[list[Source], int]:
@@ -222,10 +233,12 @@ def unseal(
     `trusted` is the fingerprint that the signer must have; without it the signature is still checked, and who
     signed is for the caller to judge.
     """
-    _free(out)
+    if not out.absolute().parent.is_dir():
+        raise SealError(f"{out}: there is no folder {out.absolute().parent}")
     home = out.resolve()
     with only_writer(home):
         cleared = clear_partial(home)
+        _free(out)
         partial = partial_of(home)
         folder: Folder | None = None
         try:
@@ -267,8 +280,6 @@ def expect(kind: Kind, trusted: str | None) -> Accept:
 def _free(out: Path) -> None:
     if out.is_symlink() or (out.exists() and (not out.is_dir() or any(out.iterdir()))):
         raise SealError(f"{out}: exists and is not an empty folder")
-    if not out.absolute().parent.is_dir():
-        raise SealError(f"{out}: there is no folder {out.absolute().parent}")
 
 
 def _make_whole(folder: Path, opened: Opened) -> None:

@@ -40,8 +40,16 @@ from wirecover.casefile.private_files import (
     private_folder,
     write_private,
 )
-from wirecover.casefile.seal import check_target, describe, log_state, make_current, member, write_sealed
-from wirecover.casefile.share_handling import handling
+from wirecover.casefile.seal import (
+    check_target,
+    clear_target,
+    describe,
+    log_state,
+    make_current,
+    member,
+    write_sealed,
+)
+from wirecover.casefile.share_handling import Handling, handling
 from wirecover.casefile.share_rows import choose, write_exhibit
 from wirecover.casefile.share_rules import ALWAYS
 from wirecover.casefile.share_scope import Scope, ShareError, ShareOrder
@@ -75,16 +83,30 @@ def share(
     if authority is None and not case.training:
         raise AuthorityError("a share needs its own authority record (--authority FILE)")
     check_target(out, case.path)
-    make_current(case)
     rows = out.with_name(out.name + ".rows")
     facts = {
         "name": out.name, "reference": order.reference, "edition": order.edition, "handling": code,
         "recipients": [key_name(key) for key in to.keys], "scope_sha256": _digest(order),
         "authority_sha256": None if authority is None else authority.sha256,
     }  # fmt: skip
-    with only_writer(out), closing(case.connect()) as connection:
-        clear_partial(out)
-        clear_partial(rows)
+    with only_writer(out):
+        clear_target(out, rows)
+        make_current(case)
+        return _share(case, order, terms, authority, out, rows, facts, to, signer)
+
+
+def _share(
+    case: Case,
+    order: ShareOrder,
+    terms: Handling,
+    authority: AuthorityFile | None,
+    out: Path,
+    rows: Path,
+    facts: dict[str, Any],
+    to: Recipients,
+    signer: Signer,
+) -> Shared:
+    with closing(case.connect()) as connection:
         exhibits = _exhibits(case, order.scope)
         act = Act("share", facts, tuple(f"exhibit:{one.sha256}" for one in exhibits), export=True)
         state = log_state(case)

@@ -24,10 +24,11 @@ from scenes import fresh
 from sealing import keys
 from sharing import SCOPE, Line, case_of, write_scope
 
+from wirecover.casefile.bundle import SealError
 from wirecover.casefile.bundle_check import check_bundle
 from wirecover.casefile.bundle_keys import read_identities, read_recipients
 from wirecover.casefile.case import Case
-from wirecover.casefile.destroy import check_record, destroy, reference_of, remains_of
+from wirecover.casefile.destroy import DestroyError, check_record, destroy, reference_of, remains_of
 from wirecover.casefile.manifest_signature import signer_from_pem, trusted_fingerprint
 from wirecover.casefile.seal import seal, unseal
 from wirecover.casefile.share import share
@@ -56,20 +57,26 @@ def prepare(root: Path) -> None:
 
 
 def do_seal(root: Path) -> None:
-    if not (root / "out").exists():
-        to, by = read_recipients([root / "keys/bob.pub"]), signer_from_pem(root / "keys/alice.pem")
+    to, by = read_recipients([root / "keys/bob.pub"]), signer_from_pem(root / "keys/alice.pem")
+    try:
         seal(Case.open(root / "case"), root / "out", to, by)
+    except SealError as error:
+        assert "exists already" in str(error)
 
 
 def do_share(root: Path) -> None:
-    if not (root / "out").exists():
-        to, by = read_recipients([root / "keys/bob.pub"]), signer_from_pem(root / "keys/alice.pem")
+    to, by = read_recipients([root / "keys/bob.pub"]), signer_from_pem(root / "keys/alice.pem")
+    try:
         share(Case.open(root / "case"), read_order(root / "scope.toml"), "H2", None, root / "out", to, by)
+    except SealError as error:
+        assert "exists already" in str(error)
 
 
 def do_unseal(root: Path) -> None:
-    if not (root / "out").exists():
+    try:
         unseal(root / "sealed", read_identities(root / "keys/bob"), root / "out")
+    except SealError as error:
+        assert "not an empty folder" in str(error)
 
 
 def do_receive(root: Path) -> None:
@@ -79,12 +86,10 @@ def do_receive(root: Path) -> None:
 
 def do_destroy(root: Path) -> None:
     case = root / "case"
-    if (
-        case.exists()
-        or not (remains_of(case) / "record.json").exists()
-        or (remains_of(case) / "plan.json").exists()
-    ):
+    try:
         destroy(case, (root / "reference").read_text(), signer_from_pem(root / "keys/alice.pem"))
+    except DestroyError as error:
+        assert "no such case" in str(error)
 
 
 def a_bundle(root: Path) -> list[str]:
