@@ -3,6 +3,8 @@
 #   make setup         .venv with the locked packages, wirecover in it, kernels compiled
 #   make demo          a training case from the bundled captures, in ./demo, with its report
 #   make test          the tests, with coverage         make test-slow   those left out of it
+#   make torture       every write path killed at 200 random points, every file of a case changed
+#   make fuzz          mutated input for each parser, reader and decoder, for a fixed time (SECONDS=300)
 #   make check         format, lint, types, import contracts, tests
 #   make bench         speed and memory beside openssl, tshark and ndpiReader
 #   make conformance   agreement with what other tools published about a corpus of captures
@@ -12,7 +14,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow check lint types contracts format bench docs conformance lock clean force
+.PHONY: help setup demo test test-slow torture fuzz check lint types contracts format bench docs conformance lock clean force
 
 VENV := .venv
 ifeq ($(OS),Windows_NT)
@@ -76,6 +78,13 @@ test: setup
 test-slow: setup
 	$(PY) -m pytest -m slow
 
+torture: setup
+	WIRECOVER_KILLS=200 $(PY) -m pytest tests/torture
+
+SECONDS ?= 300
+fuzz: setup
+	$(PY) tests/fuzz/run.py --seconds $(SECONDS)
+
 check: lint types contracts test
 
 lint: setup
@@ -114,5 +123,5 @@ lock:
 
 clean:
 	rm -rf $(VENV) .editable .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache \
-		demo bench-data dist build
+		demo bench-data fuzz-out dist build
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -267,6 +267,7 @@ def _clear(row: Any) -> None:
     row.protocol = 0
     row.ip_id = 0
     row.more_fragments = 0
+    row.src_hi = row.src_lo = row.dst_hi = row.dst_lo = np.uint64(0)
     row.seq = 0
     row.ack = 0
     row.network = -1
