@@ -192,6 +192,15 @@ class Decoding:
     ) -> None:
         """Packets to flows; `buffer` is the batch's, with the datagrams put together behind it."""
         for step in self._tracker.follow(rows, buffer):
+            self._survey.take_packets(
+                batch,
+                rows,
+                step.start,
+                step.stop,
+                self._tracker.slot_of,
+                self._tracker.half_of,
+                self._tracker.flows,
+            )
             self._conversations.read(rows, buffer, step)
             self._tracker.orient(rows, step)
             self._media.observe(
@@ -204,15 +213,6 @@ class Decoding:
                 self._tracker.flows,
             )
             self._tunnels.take(batch, links, rows, step, self._tracker, self._reassembler.stacks)
-            self._survey.take_packets(
-                batch,
-                rows,
-                step.start,
-                step.stop,
-                self._tracker.slot_of,
-                self._tracker.half_of,
-                self._tracker.flows,
-            )
             self._write_packets(rows, step)
             self._write_flows(step.finished)
 

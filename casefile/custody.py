@@ -196,7 +196,7 @@ def head(case: Path) -> Head:
 
 def holds_head(case: Path, known: Head) -> str:
     """ "" when the log holds that very act, else what is wrong with it in one line."""
-    for one in records(case):
+    for one in records(case, b'"seq":%d,' % known.seq):
         if one.seq == known.seq:
             return "" if one.sha256 == known.sha256 else f"act {known.seq} is not the one that was noted"
     return f"the log ends before act {known.seq}: acts were taken away, or an older copy was put back"
@@ -377,7 +377,7 @@ def _settle(case: Witness, log: OpenLog) -> tuple[str, ...]:
 def _unfinished(case: Path, seq: int) -> Record | None:
     """The record that began that act, if none ends it."""
     begun: Record | None = None
-    for one in records(case):
+    for one in records(case, b'"act":%d,' % seq):
         if one.act == seq and one.phase == "begun":
             begun = one
         elif one.act == seq and one.phase in ENDINGS:

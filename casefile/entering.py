@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from wirecover.casefile.custody import Witness
 
 VERB: Final = "exhibit"
+ONLY: Final = b'"verb":"exhibit"'
+"""What every such line of the log holds."""
 
 
 def enter(
@@ -115,7 +117,7 @@ def finish_entering(case: "Witness", connection: duckdb.DuckDBPyConnection) -> t
     """
     listed = {digest for (digest,) in connection.execute("SELECT sha256 FROM exhibits").fetchall()}
     names: list[str] = []
-    for digest, line in logged_exhibits(records(case.path)).items():
+    for digest, line in logged_exhibits(records(case.path, ONLY)).items():
         if digest in listed:
             continue
         with suppress(IntegrityError):  # `verify` tells what is wrong with it

@@ -29,7 +29,7 @@ from wirecover.capture.tables import TABLES
 from wirecover.casefile.collect import collect
 from wirecover.casefile.custody import Entry
 from wirecover.casefile.durable import is_disk_full, publish, remove_tree
-from wirecover.casefile.entering import StillEntered, enter
+from wirecover.casefile.entering import ONLY, StillEntered, enter
 from wirecover.casefile.errors import CaseError
 from wirecover.casefile.layout import EVIDENCE, MANIFEST, PARTIAL_PREFIX
 from wirecover.casefile.log_file import records
@@ -134,7 +134,7 @@ class Ingest:
         """Exhibits that opening the case has just listed: a killed run had logged them."""
         return [
             f"{line.arguments.get('name')}: entered by a run that was killed; now listed"
-            for line in records(self.case)
+            for line in records(self.case, ONLY)
             if line.seq > self.entry.begun.seq and line.phase == "recovered"
         ]
 

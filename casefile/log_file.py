@@ -325,10 +325,13 @@ def _unreadable(path: Path, error: OSError) -> CaseError:
     return kind(f"{path}: {error.strerror or error}")
 
 
-def records(case: Path) -> Iterator[Record]:
-    """Every line of the log that is a record, in order; what is not is skipped (`verify` finds it)."""
+def records(case: Path, only: bytes = b"") -> Iterator[Record]:
+    """Every line of the log that is a record, in order; what is not is skipped (`verify` finds it).
+
+    `only` is what a line must hold to be read at all, such as `"verb":"exhibit"`: most lines are of no interest.
+    """
     for _, line, ended in lines(case):
-        if not ended:
+        if not ended or only not in line:
             continue
         try:
             yield Record.from_line(line)

@@ -84,7 +84,9 @@ def _case(
 
     known = [_head(text) for text in heads]
     known_tsa = certificates(tsa)
-    found = check(Case.open(path), trusted=trusted_key(signer), exhibits_at=exhibits, heads=known, tsa=known_tsa)
+    found = check(
+        Case.open(path), trusted=trusted_key(signer), exhibits_at=exhibits, heads=known, tsa=known_tsa
+    )
     return [(one.subject, one.holds, one.detail) for one in found.checks]
 
 
@@ -98,11 +100,11 @@ def _head(text: str) -> tuple[int, str]:
 def _log_it(path: Path, failed: int) -> None:
     """A check is logged after it, since it is of the log too; where that cannot be done, it still was a check."""
     from wirecover.casefile.custody import Act, note
-    from wirecover.casefile.errors import CaseError
+    from wirecover.casefile.errors import AuthorityError, CaseError
 
     try:
         note(open_case(path), Act("verify", {"failed": failed}))
-    except CaseError as error:
+    except (AuthorityError, CaseError) as error:
         tell(f"This check is not in the custody log: {error}")
 
 

@@ -21,21 +21,18 @@ NONE: Final = -1
 
 
 def edge_columns(
-    slots: NDArray[np.int32], flows: NDArray[Any], both: NDArray[Any], segments: Segments
+    slots: NDArray[np.int32], flows: NDArray[Any], halves: NDArray[Any], segments: Segments
 ) -> list[pa.Array] | None:
-    """Columns of `tables.FLOW_ENDS` by flow_no, of the cut ones among the flows in these slots; None when none is cut.
-
-    `both` are the two halves of each flow.
-    """
-    state = flows[slots]
-    cut = (state["syn"] == 0) | ((state["fin"] != 3) & (state["rst"] == 0))
-    if not np.any(cut):
+    """Columns of `tables.FLOW_ENDS` by flow_no, of the cut ones among these flows; None when none is cut."""
+    whole = (flows["syn"][slots] != 0) & ((flows["fin"][slots] == 3) | (flows["rst"][slots] != 0))
+    slots = slots[~whole]
+    if not len(slots):
         return None
-    state, both, slots = state[cut], both[cut], slots[cut]
-    ends, known = segments.of(slots, state["flow_no"])
-    high = (state["client"] == 1).astype(np.int64)
+    flow_nos, both = flows["flow_no"][slots], halves.reshape(-1, 2)[slots]
+    ends, known = segments.of(slots, flow_nos)
+    high = (flows["client"][slots] == 1).astype(np.int64)
     at = np.arange(len(slots))
-    columns = [state["flow_no"].astype(np.int64)]
+    columns = [flow_nos.astype(np.int64)]
     for way in (high, 1 - high):
         half, end = both[at, way], ends[at, way]
         seen = half["seq_known"] != 0

@@ -155,12 +155,10 @@ def of_segments(found: Segments) -> Iterator[Measure]:
 
 def of_senders(found: Senders) -> Iterator[Measure]:
     """Checksums, trailers and hop counts."""
-    known = found.known()
-    names = addresses(known["version"], known["hi"], known["lo"]).to_pylist()
-    rows = [*zip(names, known, strict=True), ("other senders", found.others)]
-    headers, sums = (int(known[name].sum()) + int(found.others[name]) for name in ("ip", "sums"))
-    yield from _checksums("wrong-ip-sum", rows, ("ip_wrong",), "ip", headers)
-    yield from _checksums("wrong-sum", rows, ("wrong",), "sums", sums)
+    rows = np.append(found.known(), found.others)
+    headers, sums = int(rows["ip"].sum()), int(rows["sums"].sum())
+    yield from _checksums("wrong-ip-sum", rows, "ip_wrong", "ip", headers)
+    yield from _checksums("wrong-sum", rows, "wrong", "sums", sums)
     yield from _unfilled(rows, headers, sums)
     counters, s = found.counters, senders
     behind, most = int(counters[s.TRAILERS]), int(counters[s.TRAILER_MOST])
@@ -171,57 +169,60 @@ def of_senders(found: Senders) -> Iterator[Measure]:
     yield from _hop_counts(rows[:-1])
 
 
-def _wrong(one: Any, columns: Sequence[str]) -> int:
-    return sum(int(one[column]) for column in columns)
+def _named(rows: Any, order: Any) -> Iterator[tuple[str, Any]]:
+    """The first `SUBJECTS` senders that `order` puts in front, with their addresses; `found.others` has none."""
+    chosen = rows[order[:SUBJECTS]]
+    names = addresses(chosen["version"], chosen["hi"], chosen["lo"]).to_pylist()
+    for name, one in zip(names, chosen, strict=True):
+        yield (name if one["used"] else "other senders"), one
 
 
-def _checksums(
-    metric: str, rows: Sequence[tuple[str, Any]], columns: Sequence[str], whole: str, total: int
-) -> Iterator[Measure]:
+def _checksums(metric: str, rows: Any, column: str, whole: str, total: int) -> Iterator[Measure]:
     """The line of all senders, then those with wrong checksums."""
-    stem = "ip" if whole == "ip" else columns[0]
-    bad = [(name, one) for name, one in rows if _wrong(one, columns)]
-    count = sum(_wrong(one, columns) for _, one in bad)
-    yield Measure(metric, None, None, count, total, place=_first_of(bad, stem))
-    bad.sort(key=lambda entry: (-_wrong(entry[1], columns), entry[0]))
-    for name, one in bad[:SUBJECTS]:
-        mine, looked = _wrong(one, columns), int(one[whole])
+    stem = "ip" if whole == "ip" else column
+    bad = rows[rows[column] > 0]
+    yield Measure(metric, None, None, int(bad[column].sum()), total, place=_first_of(bad, stem))
+    for name, one in _named(bad, np.argsort(-bad[column], kind="stable")):
+        mine, looked = int(one[column]), int(one[whole])
         own_side = looked >= SIDE_LEAST and mine * 100 >= looked * SIDE_PERCENT
         told = (
             "all or nearly all of this sender's: left to its network card, not damaged on the way"
             if own_side
             else "among right ones of the same sender: damaged on the way or by the recorder"
         )
-        place = _first_of([(name, one)], stem)
+        place = Place(int(one[f"{stem}_frame"]), int(one[f"{stem}_ts"]), int(one[f"{stem}_last"]))
         yield Measure(metric, None, name, mine, looked, place=place, detail=told)
 
 
-def _first_of(rows: Sequence[tuple[str, Any]], stem: str) -> Place:
-    if not rows:
+def _first_of(rows: Any, stem: str) -> Place:
+    if not len(rows):
         return NOWHERE
-    first = min((one for _, one in rows), key=lambda one: int(one[f"{stem}_frame"]))
-    last = max(int(one[f"{stem}_last"]) for _, one in rows)
-    return Place(int(first[f"{stem}_frame"]), int(first[f"{stem}_ts"]), last)
+    first = rows[int(np.argmin(rows[f"{stem}_frame"]))]
+    return Place(int(first[f"{stem}_frame"]), int(first[f"{stem}_ts"]), int(rows[f"{stem}_last"].max()))
 
 
-def _unfilled(rows: Sequence[tuple[str, Any]], headers: int, sums: int) -> Iterator[Measure]:
-    columns = ("unfilled", "ip_unfilled")
-    bad = [(name, one) for name, one in rows if _wrong(one, columns)]
-    yield Measure("unfilled-sum", None, None, sum(_wrong(one, columns) for _, one in bad), headers + sums)
-    bad.sort(key=lambda entry: (-_wrong(entry[1], columns), entry[0]))
-    for name, one in bad[:SUBJECTS]:
-        place = _first_of([(name, one)], "unfilled" if one["unfilled"] else "ip")
-        looked = int(one["ip"]) + int(one["sums"])
+def _unfilled(rows: Any, headers: int, sums: int) -> Iterator[Measure]:
+    counts = rows["unfilled"] + rows["ip_unfilled"]
+    bad, counts = rows[counts > 0], counts[counts > 0]
+    yield Measure("unfilled-sum", None, None, int(counts.sum()), headers + sums)
+    for name, one in _named(bad, np.argsort(-counts, kind="stable")):
+        stem = "unfilled" if one["unfilled"] else "ip"
+        place = Place(int(one[f"{stem}_frame"]), int(one[f"{stem}_ts"]), int(one[f"{stem}_last"]))
+        mine, looked = int(one["unfilled"]) + int(one["ip_unfilled"]), int(one["ip"]) + int(one["sums"])
         told = "recorded on the sending machine, before its network card"
-        yield Measure("unfilled-sum", None, name, _wrong(one, columns), looked, place=place, detail=told)
+        yield Measure("unfilled-sum", None, name, mine, looked, place=place, detail=told)
 
 
-def _hop_counts(rows: Sequence[tuple[str, Any]]) -> Iterator[Measure]:
-    opening = [(name, one, ttls_of(one)) for name, one in rows if one["syns"]]
-    varied = [entry for entry in opening if len(entry[2]) > 1]
+def _hop_counts(rows: Any) -> Iterator[Measure]:
+    opening = rows[rows["syns"] > 0]
+    bits = opening["ttls"]
+    # one bit alone in one of the four words: a single time to live
+    single = ((bits & (bits - np.uint64(1))) == 0).all(axis=1) & ((bits != 0).sum(axis=1) == 1)
+    varied = opening[~single]
     yield Measure("hop-counts", None, None, len(varied), len(opening))
-    varied.sort(key=lambda entry: (-len(entry[2]), entry[0]))
-    for name, one, ttls in varied[:SUBJECTS]:
+    spread = np.array([len(ttls_of(one)) for one in varied], np.int64)
+    for name, one in _named(varied, np.argsort(-spread, kind="stable")):
+        ttls = ttls_of(one)
         place = Place(int(one["syn_frame"]), int(one["syn_ts"]), int(one["syn_last"]))
         more = " ..." if len(ttls) > 12 else ""
         told = f"times to live of its {int(one['syns'])} SYNs: {', '.join(map(str, ttls[:12]))}{more}"

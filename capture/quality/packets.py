@@ -56,7 +56,7 @@ def observe(
         if (tcp or protocol == 17) and row.checksum != 0 and compared:
             _look_for_copy(row, interface[frame - first_frame], traces, places, groups, delays, copied)
         close = frame <= FRAMES or (frame * SPREAD) & 0xFFFFFFFF < BELOW
-        if row.network >= 0 and (close or (tcp and (row.tcp_flags & 0x12) == 0x02)):
+        if row.network >= 0 and (close or (compared and tcp and (row.tcp_flags & 0x12) == 0x02)):
             k = frame - first_frame
             _look_at_sender(row, buffer, offset[k], original[k], close, sender_table, sent)
         if tcp and slot_of[i] >= 0 and not row.tcp_flags & 0x04:

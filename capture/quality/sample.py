@@ -7,17 +7,17 @@ how many; a share is the share of the sample, a count is no estimate of the whol
 
 from typing import Final
 
-FRAMES: Final = 1 << 13
+FRAMES: Final = 1 << 12
 """Lengths and checksums are verified in every frame up to this number, ..."""
 SPREAD: Final = 0x9E3779B1
 """... behind it in those of which the low 32 bits of number x this, which scatters them, are ..."""
 BELOW: Final = 1 << 26
 """... below this: one in 64, in step with nothing."""
-COMPARED: Final = 1 << 15
-"""Copies are looked for among all packets up to this frame, ..."""
-ONE_CHECKSUM_IN: Final = 16
+COMPARED: Final = 1 << 14
+"""Copies, and times to live of SYNs, are looked for among all packets up to this frame, ..."""
+ONE_CHECKSUM_IN: Final = 32
 """... behind it among those whose checksum is a multiple of this, which both copies of a packet have in common."""
-FLOWS: Final = 1 << 13
+FLOWS: Final = 1 << 12
 """TCP is followed in every flow up to this number, ..."""
-ONE_FLOW_IN: Final = 8
+ONE_FLOW_IN: Final = 16
 """... behind it in those whose number is a multiple of this."""

@@ -1,6 +1,6 @@
 """Senders, by what a sample of their frames shows: checksums, time to live, and bytes around the packet.
 
-`look` looks closely at the frames that `sample.py` names, and at every TCP SYN. Checksums are verified where the
+`look` looks closely at the frames that `sample.py` names, and at TCP SYNs. Checksums are verified where the
 whole packet was captured (RFC 1071; RFC 791 3.1, RFC 9293 3.1, RFC 768, RFC 8200 8.1). A wrong one is told apart by
 what it is instead: a host that leaves the sum to its network card writes the sum of the pseudo-header only, as Linux
 does, or 0 in the IP header, as Windows does; a recorder on that host sees it before the card has filled it in.
@@ -208,7 +208,8 @@ class Senders:
 
 def ttls_of(sender: Any) -> list[int]:
     """Every time to live that SYNs of a sender had, ascending."""
-    return [ttl for ttl in range(256) if int(sender["ttls"][ttl >> 6]) >> (ttl & 63) & 1]
+    words = [int(word) for word in sender["ttls"]]
+    return [64 * k + bit for k, word in enumerate(words) if word for bit in range(64) if word >> bit & 1]
 
 
 def warm() -> None:

@@ -83,15 +83,18 @@ class Survey:
         if not len(slots):
             return None
         self._segments.close(slots, flows)
-        both = halves.reshape(-1, 2)[slots]
-        data = both["payload"].sum(axis=1) > 0
-        slots, both = slots[data], both[data]
+        payload, packets = (halves[name].reshape(-1, 2)[slots] for name in ("payload", "packets"))
+        data = payload.sum(axis=1) > 0
+        slots, packets = slots[data], packets[data]
         self._sided += len(slots)
-        client = (flows["client"][slots] == 1).astype(np.int64)
-        for side, silent in (("client", 1 - client), ("server", client)):
-            alone = both["packets"][np.arange(len(slots)), silent] == 0
-            self._note_one_sided(side, flows[slots[alone]])
-        return edge_columns(slots, flows, both, self._segments)
+        alone = (packets == 0).any(axis=1)
+        if alone.any():
+            lonely, silent = slots[alone], packets[alone][:, 1] == 0
+            seen = np.where(silent, 0, 1)  # the half that has packets
+            is_client = (flows["client"][lonely] == 1).astype(np.int64) == seen
+            self._note_one_sided("client", flows[lonely[is_client]])
+            self._note_one_sided("server", flows[lonely[~is_client]])
+        return edge_columns(slots, flows, halves, self._segments)
 
     def _note_one_sided(self, side: str, found: NDArray[Any]) -> None:
         if not len(found):
