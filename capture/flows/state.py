@@ -38,8 +38,8 @@ HALF: Final = np.dtype(
 """stream: bytes of the TCP stream delivered in order so far. want: TCP, deliver bytes to the parsers up to this stream
 position; UDP, how many more datagrams to deliver. held: head of the list of segments that arrived early. shaped: a
 ClientHello was taken by its shape, and nothing behind it was looked at yet. segment: the virtual network of its
-packets, 0 while none shows one (of a flow: of either half). overdue: the other side acknowledged what the first held segment waits
-for. told: the layers around the direction's packets were noted."""
+packets, 0 while none shows one (of a flow: of either half). overdue: the other side acknowledged what the first held
+segment waits for. told: the layers around the direction's packets were noted."""
 
 # FLOW.service
 SERVICE_DNS: Final = 1

@@ -24,7 +24,9 @@ from wirecover.queries.library import Query, load
 from wirecover.queries.runner import bound_values
 
 HERE = Path(__file__).parent
-OVER_OTHERS = {"flow_pairs", "flow_sightings", "custody_log", "series", "flow_parts", "joined_flows", "names_over_series"}
+OVER_OTHERS = {
+    "flow_pairs", "flow_sightings", "custody_log", "series", "flow_parts", "joined_flows", "names_over_series",
+}  # fmt: skip
 """Views over other views, and the one over the custody log's file."""
 CASES = sorted(path.parent for path in HERE.glob("*/*/expect.csv"))
 SAMPLE = {
