@@ -67,8 +67,13 @@ def blocks(window: Spans, block: int, shortest: int) -> Spans:
 
 def shift_grid(length: int, step: int, most: int) -> NDArray[np.int64]:
     """All shifts of a block: at least `step` apart, at most `most` of them, the first one zero."""
-    number = max(1, min(most, length // step))
+    number = grid_steps(length, step, most)
     return np.arange(number, dtype=np.int64) * length // number
+
+
+def grid_steps(length: int, step: int, most: int) -> int:
+    """How many shifts the grid of a block has."""
+    return max(1, min(most, length // step))
 
 
 def combined(counts: Iterable[NDArray[np.int64]]) -> Null:

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from wirecover.analysis.coincidence import Train, counts_over_shifts, match
+from wirecover.analysis.coincidence_grid import Block, counts_in_blocks
 from wirecover.analysis.endpoints import Endpoint
-from wirecover.analysis.null_models import Null, blocks, combined, shift_grid
+from wirecover.analysis.null_models import Null, blocks, combined, grid_steps
 from wirecover.analysis.spans import Span, Spans, intersection, length
 
 Refusal = Literal["window too short", "too few events"]
@@ -81,22 +81,21 @@ def compare(one: Endpoint, other: Endpoint, design: Design) -> PairTest | Refusa
     window = design.blocks_of(one, other)
     if length(window) < design.shortest_window:
         return "window too short"
-    parts = [
-        tuple(inside(train, block) for train in (one.up, one.down, other.up, other.down)) for block in window
-    ]
+    parts = list(
+        zip(*(in_blocks(train, window) for train in (one.up, one.down, other.up, other.down)), strict=True)
+    )
     one_up, one_down, other_up, other_down = (sum(len(part[side]) for part in parts) for side in range(4))
     if min(one_up, other_down) + min(other_up, one_down) < design.fewest_events:
         return "too few events"
-    counts: list[NDArray[np.int64]] = []
-    there = back = 0
+    ways: list[Block] = []
     for block, (a_up, a_down, b_up, b_down) in zip(window, parts, strict=True):
         size = block[1] - block[0]
-        shifts = shift_grid(size, 2 * design.delta, design.most_shifts)
-        forth = counts_over_shifts(a_up, b_down, shifts, size, design.delta)
-        return_ = counts_over_shifts(a_down, b_up, shifts, size, design.delta)
-        there += int(forth[0])
-        back += int(return_[0])
-        counts.append(forth + return_)
+        steps = grid_steps(size, 2 * design.delta, design.most_shifts)
+        ways += [Block(a_up, b_down, size, steps), Block(a_down, b_up, size, steps)]
+    over = counts_in_blocks(ways, design.delta)
+    forth, back_ = over[::2], over[1::2]
+    there, back = sum(int(one[0]) for one in forth), sum(int(one[0]) for one in back_)
+    counts = [one + other for one, other in zip(forth, back_, strict=True)]
     null = combined(counts)
     return PairTest(
         one=one, other=other, blocks=window, one_up=one_up, one_down=one_down, other_up=other_up,
@@ -109,6 +108,14 @@ def inside(train: Train, block: Span) -> Train:
     """The events of a block, counted from its start."""
     low, high = np.searchsorted(train, block)
     return train[low:high] - block[0]
+
+
+def in_blocks(train: Train, window: Spans) -> list[Train]:
+    """The events of each block, counted from its start."""
+    edges = np.searchsorted(train, np.array(window, np.int64).ravel()).tolist()
+    return [
+        train[low:high] - block[0] for block, low, high in zip(window, edges[::2], edges[1::2], strict=True)
+    ]
 
 
 def matched(out: Train, into: Train, window: Spans, delta: int) -> tuple[list[int], list[int]]:

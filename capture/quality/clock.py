@@ -91,11 +91,14 @@ def _take(clock: Any, ts: Any, frame: Any, finest: Any) -> None:
 
 
 @kernel
-def observe(ts: Any, frames: Any, interface: Any, finest: Any, clocks: Any) -> None:
-    """Frames of one batch. clocks[0] is the whole file, clocks[k + 1] interface k; finest[k] its claimed tick."""
+def observe(ts: Any, frames: Any, interface: Any, finest: Any, clocks: Any, several: Any) -> None:
+    """Frames of one batch. clocks[k + 1] is interface k and finest[k] its claimed tick; clocks[0] is the whole file,
+    which is kept where there are several interfaces."""
     for i in range(len(ts)):
         k = np.int64(interface[i])
         _take(clocks[k + 1], ts[i], frames[i], finest[k])
+    if not several:
+        return
     whole = clocks[0]
     for i in range(len(ts)):
         _take(whole, ts[i], frames[i], SECOND)
@@ -111,4 +114,4 @@ def new(count: int) -> NDArray[Any]:
 def warm() -> None:
     """Compile the kernel with the types it is used with."""
     one = np.ones(1, np.int64)
-    observe(one, one, np.zeros(1, np.int32), one, new(2))
+    observe(one, one, np.zeros(1, np.int32), one, new(2), 0)

@@ -28,20 +28,22 @@ def edge_columns(
     slots = slots[~whole]
     if not len(slots):
         return None
-    flow_nos, both = flows["flow_no"][slots], halves.reshape(-1, 2)[slots]
-    ends, known = segments.of(slots, flow_nos)
+    flow_nos = flows["flow_no"][slots]
     high = (flows["client"][slots] == 1).astype(np.int64)
-    at = np.arange(len(slots))
+    pairs, known = segments.of(slots, flow_nos)
     columns = [flow_nos.astype(np.int64)]
     for way in (high, 1 - high):
-        half, end = both[at, way], ends[at, way]
-        seen = half["seq_known"] != 0
-        columns += [np.where(seen, half[name].astype(np.int64), NONE) for name in ("first_seq", "next_seq")]
-        ids = end["ids"].astype(np.int64)
-        counts = (
-            known & (ids >= COUNTED) & (end["steps"].astype(np.int64) * 100 >= (ids - 1) * COUNTED_PERCENT)
-        )
-        columns += [np.where(counts, end[name].astype(np.int64), NONE) for name in ("first_id", "last_id")]
+        half, end = 2 * slots.astype(np.int64) + way, 2 * pairs + way
+        seen = halves["seq_known"][half] != 0
+        columns += [
+            np.where(seen, halves[name][half].astype(np.int64), NONE) for name in ("first_seq", "next_seq")
+        ]
+        ids, steps = (segments.ends[name][end].astype(np.int64) for name in ("ids", "steps"))
+        counts = known & (ids >= COUNTED) & (steps * 100 >= (ids - 1) * COUNTED_PERCENT)
+        columns += [
+            np.where(counts, segments.ends[name][end].astype(np.int64), NONE)
+            for name in ("first_id", "last_id")
+        ]
     order = np.argsort(columns[0], kind="stable")
     return [
         pa.array(column[order], field.type, mask=column[order] == NONE)

@@ -42,6 +42,7 @@ def observe(
     flows: Any,
     pair_of: Any,
     ends: Any,
+    free: Any,
     followed: Any,
 ) -> None:
     """Packets start..stop of a batch, after the tracker followed them. copied, sent and followed are the counters of
@@ -63,7 +64,9 @@ def observe(
             slot = slot_of[i]
             flow_no = flows[slot].flow_no
             if flow_no < FLOWS or flow_no & (ONE_FLOW_IN - 1) == 0:
-                _look_at_segment(row, buffer, slot, np.int64(half_of[i]), flow_no, pair_of, ends, followed)
+                _look_at_segment(
+                    row, buffer, slot, np.int64(half_of[i]), flow_no, pair_of, ends, free, followed
+                )
 
 
 def warm() -> None:
@@ -72,11 +75,11 @@ def warm() -> None:
     from wirecover.capture.packets.record import PACKET
 
     one, flows, found = np.zeros(1, np.int64), np.zeros(1, FLOW), segments.Segments()
-    found.make_room(1, 1)
+    found.make_room(1)
     seen, known = copies.Copies(), senders.Senders()
     observe(
         np.zeros(1, PACKET), 0, 1, np.zeros(64, np.uint8), one, one, np.zeros(1, np.int32), 0, seen.traces,
         seen.places, seen.groups, seen.delays, seen.counters, known.table, known.counters, np.full(1, -1, np.int32),
-        np.zeros(1, np.uint8), flows, found.pair_of, found.ends, found.counters,
+        np.zeros(1, np.uint8), flows, found.pair_of, found.ends, found.free, found.counters,
     )  # fmt: skip
     found.close(np.zeros(1, np.int32), flows)

@@ -13,11 +13,11 @@ SPREAD: Final = 0x9E3779B1
 """... behind it in those of which the low 32 bits of number x this, which scatters them, are ..."""
 BELOW: Final = 1 << 26
 """... below this: one in 64, in step with nothing."""
-COMPARED: Final = 1 << 14
+COMPARED: Final = 1 << 13
 """Copies, and times to live of SYNs, are looked for among all packets up to this frame, ..."""
-ONE_CHECKSUM_IN: Final = 32
+ONE_CHECKSUM_IN: Final = 64
 """... behind it among those whose checksum is a multiple of this, which both copies of a packet have in common."""
-FLOWS: Final = 1 << 12
+FLOWS: Final = 1 << 11
 """TCP is followed in every flow up to this number, ..."""
 ONE_FLOW_IN: Final = 16
 """... behind it in those whose number is a multiple of this."""

@@ -41,7 +41,7 @@ CONTRADICTION: Final = 2_000_000_000
 """The two clocks contradict each other from this difference on, or a quarter of the stretch if that is more."""
 SLOWEST, FASTEST = 500, 1_100_000_000
 """Ticks in 1000 s of a clock that is believed: 0.5 Hz to 1.1 MHz."""
-FLOWS_KEPT: Final = 1 << 19
+FLOWS_KEPT: Final = 1 << 16
 """Flows that are followed at a time; what comes with more is counted as not followed."""
 
 END: Final = np.dtype(
@@ -61,7 +61,7 @@ SEGMENTS, LOST, ACKED, ACKED_BYTES, ACKED_FRAME, ACKED_TS, ACKED_LAST, ACKED_FLO
     OVERTAKEN, OVERTAKEN_FRAME, OVERTAKEN_TS, OVERTAKEN_LAST, OVERTAKEN_MOST, \
     REFILLED, CROSSED, CROSSED_FRAME, CROSSED_TS, CROSSED_LAST, \
     CLOCKS, COMPARED, AGAINST, AGAINST_FRAME, AGAINST_TS, AGAINST_MOST, AGAINST_MOST_FRAME, AGAINST_LAST, \
-    AGAINST_CLOCKS, USED, REFILLED_FRAME, REFILLED_TS, REFILLED_LAST, FOLLOWED = range(32)  # fmt: skip
+    AGAINST_CLOCKS, USED, REFILLED_FRAME, REFILLED_TS, REFILLED_LAST, FOLLOWED, FREED = range(33)  # fmt: skip
 """Indices into the counters. ACKED: acknowledgements of bytes never seen. OVERTAKEN: segments recorded out of order.
 REFILLED: holes filled later. CROSSED: data recorded after its acknowledgement. CLOCKS: directions whose clock is
 believed; COMPARED: stretches compared; AGAINST: those that contradict, AGAINST_MOST: by how much at most, signed (above
@@ -265,20 +265,32 @@ def _open(ends: Any, pair: Any, flow_no: Any, packet: Any, row: Any) -> None:
 
 @kernel
 def look(
-    row: Any, buffer: Any, slot: Any, half: Any, flow_no: Any, pair_of: Any, ends: Any, counters: Any
+    row: Any,
+    buffer: Any,
+    slot: Any,
+    half: Any,
+    flow_no: Any,
+    pair_of: Any,
+    ends: Any,
+    free: Any,
+    counters: Any,
 ) -> None:
     """One TCP packet, no reset, that the tracker put into a slot and half; pair_of[slot] is where the flow's two
-    directions stand in `ends`, -1 where they have no place yet."""
+    directions stand in `ends`, -1 where they have no place yet; `free` holds places that were given back."""
     pair = np.int64(pair_of[slot])
     if pair < 0 or ends[2 * pair].flow_no != flow_no:
         if (row.tcp_flags & 0x12) == 0x02 and row.payload_bytes <= 0:
             return
         if pair < 0:
-            if 2 * counters[USED] + 2 > len(ends):
+            if counters[FREED] > 0:
+                counters[FREED] -= 1
+                pair = np.int64(free[counters[FREED]])
+            elif 2 * counters[USED] + 2 > len(ends):
                 counters[LOST] += 1
                 return
-            pair = counters[USED]
-            counters[USED] += 1
+            else:
+                pair = counters[USED]
+                counters[USED] += 1
             pair_of[slot] = pair
         counters[FOLLOWED] += 1
         _open(ends, pair, flow_no, half, row)
@@ -293,49 +305,50 @@ def look(
 
 
 @kernel
-def close(slots: Any, flows: Any, pair_of: Any, ends: Any, counters: Any) -> None:
-    """Count what the flows in these slots leave open; they are over."""
+def close(slots: Any, flows: Any, pair_of: Any, ends: Any, free: Any, counters: Any) -> None:
+    """Count what the flows in these slots leave open; they are over, and give their places back."""
     for slot in slots:
         if slot < len(pair_of) and pair_of[slot] >= 0:
+            pair = np.int64(pair_of[slot])
             for k in range(2):
-                one = ends[2 * np.int64(pair_of[slot]) + k]
-                if one.flow_no == flows[slot].flow_no:
-                    _settle(one, counters)
+                if ends[2 * pair + k].flow_no == flows[slot].flow_no:
+                    _settle(ends[2 * pair + k], counters)
+            pair_of[slot] = -1
+            free[counters[FREED]] = pair
+            counters[FREED] += 1
 
 
 class Segments:
     """The TCP directions of a capture."""
 
     def __init__(self) -> None:
-        self.counters: NDArray[np.int64] = np.zeros(32, np.int64)
+        self.counters: NDArray[np.int64] = np.zeros(40, np.int64)
         self.pair_of: NDArray[np.int32] = np.zeros(0, np.int32)
-        self.ends: NDArray[Any] = np.zeros(2 << 10, END)
+        self.ends: NDArray[Any] = np.zeros(2 * FLOWS_KEPT, END)
+        """Memory that is not used is not touched either."""
+        self.free: NDArray[np.int32] = np.zeros(FLOWS_KEPT, np.int32)
 
-    def make_room(self, slots: int, packets: int) -> None:
-        """Before `packets` packets are looked at, of flows in up to `slots` slots."""
+    def make_room(self, slots: int) -> None:
+        """Before packets are looked at, of flows in up to `slots` slots."""
         if len(self.pair_of) < slots:
             grown = np.full(slots, -1, np.int32)
             grown[: len(self.pair_of)] = self.pair_of
             self.pair_of = grown
-        room = min(2 * (int(self.counters[USED]) + min(slots, packets)), 2 * FLOWS_KEPT)
-        if len(self.ends) < room:
-            more = np.zeros(min(max(room, 2 * len(self.ends)), 2 * FLOWS_KEPT), END)
-            more[: len(self.ends)] = self.ends
-            self.ends = more
 
     def close(self, slots: NDArray[np.int32], flows: NDArray[Any]) -> None:
-        """The flows in these slots ended."""
-        close(slots, flows, self.pair_of, self.ends, self.counters)
+        """The flows in these slots ended; ask for their ends before."""
+        close(slots, flows, self.pair_of, self.ends, self.free, self.counters)
 
     def of(
         self, slots: NDArray[np.int32], flow_nos: NDArray[np.int64]
-    ) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-        """The two directions of the flows in these slots, [k, half], and which of them were followed."""
+    ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """Where the flows in these slots have their pair of ends (0 where nowhere), and which of them have one."""
         pairs = np.full(len(slots), -1, np.int64)
         inside = slots < len(self.pair_of)
         pairs[inside] = self.pair_of[slots[inside]]
-        ends = self.ends.reshape(-1, 2)[np.maximum(pairs, 0)]
-        return ends, (pairs >= 0) & (ends["flow_no"][:, 0] == flow_nos)
+        known = pairs >= 0
+        pairs = np.maximum(pairs, 0)
+        return pairs, known & (self.ends["flow_no"][2 * pairs] == flow_nos)
 
 
 def warm() -> None:

@@ -39,6 +39,8 @@ class Survey:
         """Make room for interfaces met since."""
         if count <= self._known:
             return
+        if self._known == 1:  # until now the one interface was the whole file
+            self._clocks[0] = self._clocks[1]
         more = count - self._known
         self._clocks = np.concatenate([self._clocks, clock.new(more)])
         self._counts = np.concatenate([self._counts, lengths.new(more)])
@@ -57,7 +59,7 @@ class Survey:
             ts, captured, original, interface, frames = (
                 column[kept] for column in (ts, captured, original, interface, frames)
             )
-        clock.observe(ts, frames, interface, self._finest, self._clocks)
+        clock.observe(ts, frames, interface, self._finest, self._clocks, int(self._known > 1))
         lengths.observe(captured, original, ts, frames, interface, self._snaplens, self._counts)
 
     def take_packets(
@@ -66,12 +68,13 @@ class Survey:
     ) -> None:  # fmt: skip
         """Packets start..stop of `rows`, which the tracker put into slots and halves of `flows`."""
         segments = self._segments
-        segments.make_room(len(flows), stop - start)
+        segments.make_room(len(flows))
         copies, senders = self._copies, self._senders
         observe(
             rows, start, stop, batch.buffer, batch.offset, batch.original, batch.interface, batch.first_frame,
             copies.traces, copies.places, copies.groups, copies.delays, copies.counters, senders.table,
-            senders.counters, slot_of, half_of, flows, segments.pair_of, segments.ends, segments.counters,
+            senders.counters, slot_of, half_of, flows, segments.pair_of, segments.ends, segments.free,
+            segments.counters,
         )  # fmt: skip
 
     def close(
@@ -82,19 +85,20 @@ class Survey:
         slots = slots[flows["protocol"][slots] == 6]
         if not len(slots):
             return None
-        self._segments.close(slots, flows)
         payload, packets = (halves[name].reshape(-1, 2)[slots] for name in ("payload", "packets"))
         data = payload.sum(axis=1) > 0
-        slots, packets = slots[data], packets[data]
-        self._sided += len(slots)
+        talking, packets = slots[data], packets[data]
+        self._sided += len(talking)
         alone = (packets == 0).any(axis=1)
         if alone.any():
-            lonely, silent = slots[alone], packets[alone][:, 1] == 0
+            lonely, silent = talking[alone], packets[alone][:, 1] == 0
             seen = np.where(silent, 0, 1)  # the half that has packets
             is_client = (flows["client"][lonely] == 1).astype(np.int64) == seen
             self._note_one_sided("client", flows[lonely[is_client]])
             self._note_one_sided("server", flows[lonely[~is_client]])
-        return edge_columns(slots, flows, halves, self._segments)
+        ends = edge_columns(talking, flows, halves, self._segments)
+        self._segments.close(slots, flows)
+        return ends
 
     def _note_one_sided(self, side: str, found: NDArray[Any]) -> None:
         if not len(found):
@@ -115,14 +119,19 @@ class Survey:
     @property
     def out_of_order(self) -> int:
         """Frames with an earlier time stamp than the frame before in the file."""
-        return int(self._clocks[0]["back"])
+        return int(self._whole["back"])
+
+    @property
+    def _whole(self) -> Any:
+        """The clock of the whole file."""
+        return self._clocks[1 if self._known == 1 else 0]
 
     # ---- at the end --------------------------------------------------------------------------------------
 
     def measures(self) -> Iterator[Measure]:
         """The lines of the ledger; none of a capture without frames."""
         self._learn_interfaces(len(self._interfaces))
-        if not self._clocks[0]["frames"]:
+        if not self._whole["frames"]:
             return
         yield from metrics.of_interfaces(self._interfaces, self._counts, self._clocks)
         yield from metrics.of_copies(self._copies)

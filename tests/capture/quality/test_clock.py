@@ -18,7 +18,7 @@ def observed(times: list[int], sizes: int, finest: int = 1) -> list[dict[str, in
     for start in range(0, len(times), sizes):
         part = np.array(times[start : start + sizes], np.int64)
         frames = np.arange(start + 1, start + 1 + len(part))
-        clock.observe(part, frames, np.zeros(len(part), np.int32), np.array([finest]), clocks)
+        clock.observe(part, frames, np.zeros(len(part), np.int32), np.array([finest]), clocks, 1)
     return [{name: int(row[name]) for name in clock.CLOCK.names or ()} for row in clocks]
 
 
@@ -61,7 +61,7 @@ def test_the_kernel_counts_what_the_twin_counts(times: list[int], sizes: int) ->
 def test_each_interface_has_its_own_clock() -> None:
     clocks = clock.new(3)
     times = np.array([10, 5, 11, 6], np.int64) * GIGA
-    clock.observe(times, np.arange(1, 5), np.array([0, 1, 0, 1], np.int32), np.array([1, 1]), clocks)
+    clock.observe(times, np.arange(1, 5), np.array([0, 1, 0, 1], np.int32), np.array([1, 1]), clocks, 1)
     assert clocks["back"].tolist() == [2, 0, 0]
     assert (int(clocks[0]["back_frame"]), int(clocks[0]["step"])) == (2, 2)
 

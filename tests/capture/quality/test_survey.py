@@ -422,6 +422,16 @@ def test_drops_are_told_or_it_is_said_that_they_are_not() -> None:
     assert (found.line("drops").count, found.line("drops-not-told").count) == (12, 1)
 
 
+def test_an_interface_that_comes_late_makes_the_order_of_the_file_a_matter_of_its_own() -> None:
+    frames = [dataclasses.replace(one, interface=int(n > 9)) for n, one in enumerate(random_walk(20, MS))]
+    frames[12] = dataclasses.replace(frames[12], ts=frames[5].ts)
+    frames[3] = dataclasses.replace(frames[3], ts=frames[1].ts)
+    two = [Interface(0, 1, None, 1), Interface(1, 1, None, 1)]
+    whole, pieces = Surveyed(frames, two), Surveyed(frames, two, size=4)
+    assert whole.line("file-order").count == 2 and whole.line("file-order").place.first_frame == 4
+    assert whole.measures == pieces.measures
+
+
 def test_nothing_is_said_of_a_capture_without_frames() -> None:
     assert Surveyed([]).measures == [] and Surveyed([]).indicators == []
 
