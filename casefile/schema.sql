@@ -757,7 +757,7 @@ steps AS (
 judged AS (
     SELECT *, coalesce(
                before_part < part AND first_ns - before_ns BETWEEN -2000000000 AND
-                   CASE WHEN transport <> 'tcp' THEN 900000000000 WHEN before_closed THEN 120000000000
+                   CASE WHEN transport <> 'tcp' THEN 300000000000 WHEN before_closed THEN 120000000000
                         ELSE 7200000000000 END
                AND (transport <> 'tcp' OR NOT opens OR (before_payload = 0 AND NOT before_closed))
                AND abs(coalesce(up_step, 0)) <= 67108864 AND abs(coalesce(down_step, 0)) <= 67108864, false) AS goes_on

@@ -12,6 +12,7 @@ import duckdb
 import pytest
 
 from wirecover.capture.files.reader import CaptureReader
+from wirecover.capture.flows import table
 from wirecover.casefile import schema
 from wirecover.casefile.case import Case
 
@@ -298,6 +299,12 @@ def test_which_flows_go_on(
 ) -> None:
     fill(empty, MINUTES, flows)
     assert joined(empty) == expected
+
+
+def test_silence_ends_a_flow_over_files_as_it_does_inside_one() -> None:
+    [view] = [text for text in schema.view_statements() if text.startswith("CREATE OR REPLACE VIEW flow_parts ")]
+    for limit in (table.OTHER_IDLE, table.CLOSED_IDLE, table.TCP_IDLE):
+        assert f" {limit}" in view
 
 
 def test_bytes_between_are_those_of_both_directions(empty: duckdb.DuckDBPyConnection) -> None:
