@@ -34,16 +34,19 @@ class BothWays:
 
 def both_ways(group: Group) -> BothWays | None:
     """The media of the first device seen whose media both ways is about the longest; None when none has both."""
-    found = [one for device in group.devices if (one := _of(device, group.streams))]
+    sent: dict[str, list[Stream]] = defaultdict(list)
+    received: dict[str, list[Stream]] = defaultdict(list)
+    for stream in group.streams:
+        if stream.counted:
+            sent[stream.sender].append(stream)
+            received[stream.receiver].append(stream)
+    devices = [device for device in group.devices if device in sent and device in received]
+    found = [one for device in devices if (one := _of(device, sent[device], received[device]))]
     longest = max((one.both_ns for one in found), default=0)
     return next((one for one in found if 10 * one.both_ns >= 9 * longest), None)
 
 
-def _of(device: str, streams: list[Stream]) -> BothWays | None:
-    sent = [one for one in streams if one.sender == device and one.counted]
-    received = [one for one in streams if one.receiver == device and one.counted]
-    if not sent or not received:
-        return None
+def _of(device: str, sent: list[Stream], received: list[Stream]) -> BothWays | None:
     out, into = (merged(((one.start_ns, one.end_ns + 1) for one in some), PAUSE) for some in (sent, received))
     common = intersection(out, into)
     if not common:

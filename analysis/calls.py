@@ -1,7 +1,7 @@
 """Calls: set-up, relays and media of many flows, joined into one row a call."""
 
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 import duckdb
 import pyarrow as pa
@@ -20,6 +20,9 @@ from wirecover.analysis.message_events import Parameters as EventParameters
 from wirecover.analysis.message_events import prepare
 from wirecover.analysis.sightings import Sightings, prepare_sightings
 from wirecover.casefile.derived import CALL_FLOWS, CALLS
+
+MOST_DEVICES: Final = 64
+"""Devices of one call at most; more were tied by an address that many share, and nothing true could be said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +94,8 @@ class Calls:
         ends = dict(rows(connection, "SELECT capture_id, coalesce(epoch_ns(last_ts), 0) FROM captures"))
         verdicts: list[Verdict] = []
         left: list[Group] = []
-        for group in groups:
+        crowds = [group for group in groups if len(group.devices) > MOST_DEVICES]
+        for group in (one for one in groups if len(one.devices) <= MOST_DEVICES):
             verdict = judge(group, signalling.get(group.number, NOTHING), ends, told.get(group.number))
             if verdict is None:
                 left.append(group)
@@ -111,7 +115,7 @@ class Calls:
                 findings += findings_of(verdict, number, self.name, self.version, text)
         return result(
             findings,
-            notes=_notes(verdicts, left, parameters),
+            notes=_notes(verdicts, left, crowds, parameters),
             calls=pa.Table.from_pylist(calls, schema=CALLS),
             call_flows=pa.Table.from_pylist(flows, schema=CALL_FLOWS),
         )
@@ -132,8 +136,15 @@ def _signalled(
     return found
 
 
-def _notes(verdicts: list[Verdict], left: list[Group], parameters: Parameters) -> list[str]:
+def _notes(
+    verdicts: list[Verdict], left: list[Group], crowds: list[Group], parameters: Parameters
+) -> list[str]:
     notes = []
+    if crowds:
+        notes.append(
+            f"{counted(len(crowds), 'group')} of flows tie more than {MOST_DEVICES} devices to each other "
+            "(addresses that many share, or a made-up case): not told as calls."
+        )
     if left:
         notes.append(
             f"{counted(len(left), 'set-up', 'set-ups')} of a path or relay, or media of one direction, without "

@@ -203,6 +203,16 @@ def test_a_redial_is_another_call(traffic, lines, app):
     assert len(calls(traffic)) == 2
 
 
+def test_a_crowd_that_shares_an_address_is_told_as_no_call(traffic, lines):
+    for number in range(70):
+        lines.relayed(
+            f"192.0.2.{10 + number}", 10, 40, 61_000 + number, 61_001 + number, (10 + number, 300 + number)
+        )
+    found = run(traffic)
+    assert found.calls.num_rows == 0
+    assert "more than 64 devices" in found.notes[0]
+
+
 # What is no call -------------------------------------------------------------------------------------------------
 
 
