@@ -37,7 +37,7 @@ KERNELS := $(VENV)/.kernels
 ifeq ($(wildcard .editable/wirecover/cli/main.py),)
 STALE := force
 endif
-KERNEL_SOURCES := capture/kernels.py $(wildcard capture/files/*.py capture/packets/*.py capture/flows/*.py)
+KERNEL_SOURCES := $(wildcard capture/*.py capture/files/*.py capture/packets/*.py capture/flows/*.py capture/quality/*.py)
 
 # Processes that run tests; a file's tests stay together, for they share their cases.
 WORKERS ?= 2
