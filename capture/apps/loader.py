@@ -84,7 +84,11 @@ def read_document(file: Path) -> dict[str, Any]:
         if file.stat().st_size > MAX_RULE_FILE:
             raise RuleError(f"{file}: larger than a rule file may be ({MAX_RULE_FILE} bytes)")
         return tomllib.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:  # not text, no TOML, brackets or digits without end
+    except (
+        OSError,
+        ValueError,
+        RecursionError,
+    ) as error:  # not text, no TOML, brackets or digits without end
         raise RuleError(f"{file}: {str(error)[:500]}") from error
 
 

@@ -302,7 +302,9 @@ def test_which_flows_go_on(
 
 
 def test_silence_ends_a_flow_over_files_as_it_does_inside_one() -> None:
-    [view] = [text for text in schema.view_statements() if text.startswith("CREATE OR REPLACE VIEW flow_parts ")]
+    [view] = [
+        text for text in schema.view_statements() if text.startswith("CREATE OR REPLACE VIEW flow_parts ")
+    ]
     for limit in (table.OTHER_IDLE, table.CLOSED_IDLE, table.TCP_IDLE):
         assert f" {limit}" in view
 

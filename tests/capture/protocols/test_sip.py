@@ -132,7 +132,12 @@ def test_what_it_looks_like() -> None:
 
 
 def test_hostile_fields_do_not_take_long() -> None:
-    fields = (b"From: " + b" " * 15000, b"From: " + b"a" * 15000, b'From: "' + b"\\" * 15000, b"To: " + b"<" * 15000)
+    fields = (
+        b"From: " + b" " * 15000,
+        b"From: " + b"a" * 15000,
+        b'From: "' + b"\\" * 15000,
+        b"To: " + b"<" * 15000,
+    )
     started = time.perf_counter()
     for field in fields:
         for _ in range(20):
