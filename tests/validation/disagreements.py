@@ -43,7 +43,7 @@ REASONS = {
     "parts-of-one-exchange": (
         "ours", ("The source ends a UDP exchange that is silent for half a minute or so: its parts add up to "
         "wirecover's count. No text says when one ends, but network equipment must keep it for two minutes at least, "
-        "and should for five or more (RFC 4787 section 4.3, REQ-5); wirecover takes 15.")
+        "and should for five or more (RFC 4787 section 4.3, REQ-5); wirecover takes five.")
     ),
     "by-transaction": (
         "ours", ("The source counts DHCP packets by transaction, those between other addresses too; of the five-tuple "
