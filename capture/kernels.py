@@ -132,8 +132,9 @@ def forget(modules: Iterable[str] = MODULES) -> int:
 def main() -> int:
     """`python -m wirecover.capture.kernels`: what `make setup` runs."""
     forget()
-    # Drop what forget() imported, so that the kernels are made anew and their (now empty) indexes read again.
-    for name in [name for name in sys.modules if name in MODULES]:
+    # Drop all that forget() imported, also what holds on to a module with kernels, so that they are made anew and
+    # their (now empty) indexes read again.
+    for name in [name for name in sys.modules if name.startswith("wirecover.")]:
         del sys.modules[name]
     warm()
     return 0

@@ -145,7 +145,7 @@ class Labeller:
         frames[plain, HELLO] = np.where(hello > 0, hello, state["first_frame"])
         certificate = of["certificate_frame"]
         frames[plain, CERTIFICATE] = np.where(certificate > 0, certificate, state["first_frame"])
-        chosen, name_frames = self._chosen(of["names"], frames[plain])
+        chosen, name_frames = self._chosen(np.ascontiguousarray(of["names"]), frames[plain])
         frames[plain] = name_frames
         fresh = of["fresh"].copy()
         fresh[fresh >= 0] = np.where(self._telling[fresh[fresh >= 0]] == _TELLING, fresh[fresh >= 0], -1)
