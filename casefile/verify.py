@@ -238,8 +238,15 @@ def _row_problems(folder: Path, manifest: Manifest, exhibit: Exhibit) -> Iterato
             columns=["sha256", "capture_id", "flow_base", "bytes"],
             partitioning=None,
         ).to_pylist()
-    except (OSError, pa.ArrowException) as error:
-        yield f"rows cannot be counted: {str(error).splitlines()[0]}"
+    except (
+        OSError,
+        pa.ArrowException,
+        ValueError,
+        TypeError,
+        OverflowError,
+    ) as error:  # crafted Parquet raises any
+        reason = str(error).splitlines() or [type(error).__name__]
+        yield f"rows cannot be counted: {reason[0]}"
         return
     want = {
         "sha256": exhibit.sha256, "capture_id": exhibit.capture_id, "flow_base": exhibit.flow_base,
