@@ -1,14 +1,17 @@
 """Are the derived tables those that the logged analyses wrote: their digests against the last logged ones."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 import duckdb
 
+from wirecover.casefile.custody import ENDINGS
 from wirecover.casefile.derived import DERIVED
 from wirecover.casefile.digest import stored_digest
 from wirecover.casefile.log_check import LogState
 from wirecover.casefile.log_file import Record
+
+_ENDED: Final = ENDINGS - {"abandoned"}
 
 
 def analyses(records: list[Record]) -> list[Record]:
@@ -41,8 +44,8 @@ def derived_problems(connection: duckdb.DuckDBPyConnection, state: LogState) -> 
             if found == want[table]:
                 continue
             earlier = len(done) > 1 and logged_digests(done[-2]).get(table) == found
-            killed = any(one.act == done[-1].act and one.phase == "abandoned" for one in state.acts)
-            if earlier and killed:
+            ended = any(one.act == done[-1].act and one.phase in _ENDED for one in state.acts)
+            if earlier and not ended:  # killed between its line in the log and the commit of its rows
                 yield f"{table}: as before act {done[-1].seq}, which was killed; analyze again"
             else:
                 yield f"{table}: not the rows that the last logged analysis wrote"

@@ -7,6 +7,7 @@ import pyarrow as pa
 import pytest
 
 from wirecover.casefile.case import Case
+from wirecover.casefile.custody import Act, record
 from wirecover.casefile.derived import DERIVED, empty
 from wirecover.casefile.errors import CaseError
 from wirecover.casefile.store import replace_analysis
@@ -87,3 +88,27 @@ def test_a_failure_half_way_changes_nothing(case: Case, monkeypatch: pytest.Monk
     with pytest.raises(RuntimeError):
         put(case, "a", 2)
     assert stored(case, "findings", "finding_id") == [(1,)]
+
+
+def test_rows_that_a_killed_analysis_logged_and_did_not_commit_are_told_from_rows_put_back(
+    case: Case,
+) -> None:
+    put(case, "a", 1)
+    before = (case.path / "case.duckdb").read_bytes()
+    with record(case, Act("analyze")) as entry:
+        replace_analysis(
+            case,
+            "a",
+            rows("findings", {"finding_id": 2, "pattern": "a"}),
+            empty("finding_frames"),
+            entry=entry,
+        )
+        (case.path / "case.duckdb").write_bytes(before)  # as if killed before the commit
+        assert any("which was killed; analyze again" in one for one in against(case))
+    assert any("not the rows that the last logged analysis wrote" in one for one in against(case))
+    put(case, "a", 3)
+    assert against(case) == []
+
+
+def against(case: Case) -> list[str]:
+    return [one.detail for one in verify(case).checks if one.holds is False]
