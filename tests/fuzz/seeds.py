@@ -1,6 +1,6 @@
 """Where fuzzing starts: the vectors and examples of the tests, gathered from their modules."""
 
-import importlib
+import runpy
 from collections.abc import Iterator
 from functools import cache
 from itertools import islice
@@ -10,8 +10,10 @@ from typing import Any, Final
 from fuzz.targets import MAX_INPUT, TARGETS
 from support import captures as files
 from support import conversations as talk
+from support import gtpc_messages as gtp
 from support import packet_zoo
 from support.quic_packets import vector_bytes
+from support.ssl2_messages import server_hello
 
 TESTS: Final = Path(__file__).parent.parent
 MODULES: Final[dict[str, tuple[str, ...]]] = {
@@ -41,14 +43,13 @@ def _bytes_in(value: Any, depth: int = 0) -> Iterator[bytes]:
 def _examples(protocol: str) -> tuple[bytes, ...]:
     """The bytes at the top level of a protocol's test module, and its vectors."""
     found: list[bytes] = []
-    if (TESTS / "capture" / "protocols" / f"test_{protocol}.py").is_file():
-        module = importlib.import_module(f"capture.protocols.test_{protocol}")
-        for name, value in vars(module).items():
+    examples = TESTS / "capture" / "protocols" / f"test_{protocol}.py"
+    if examples.is_file():
+        for name, value in runpy.run_path(str(examples)).items():
             if not name.startswith("__"):
                 found += _bytes_in(value)
     if protocol == "gtpc":
-        module = importlib.import_module("capture.protocols.test_gtpc")
-        found += [module.create_1(), module.created_1(), module.create_2(), module.created_2()]
+        found += [gtp.create_1(), gtp.created_1(), gtp.create_2(), gtp.created_2()]
     if protocol in ("quic", "quic_header"):
         found += [vector_bytes(path.stem) for path in sorted((TESTS / "vectors").glob("*.hex"))]
     return tuple(dict.fromkeys(found))
@@ -82,7 +83,7 @@ def _special(name: str) -> Iterator[bytes]:
         yield bytes.fromhex("8700000000000000") + bytes(15) + b"\1" + bytes.fromhex("0101020202020202")
         yield bytes.fromhex("88000000e0000000") + bytes(15) + b"\1" + bytes.fromhex("0201020202020202")
     elif name == "ssl2":
-        yield importlib.import_module("capture.protocols.test_ssl2").server_hello(b"certificate")
+        yield server_hello(b"certificate")
     elif name in ("x509", "x509_der"):
         yield talk.certificate("a.example", 3)
 

@@ -7,11 +7,11 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 from support import conversations as talk
+from support import gtpc_messages as gtp
 from support import quic_packets as quic
 from support import tls_bytes as tls
 from support.traffic import MS, START, Connection, Frame, packet, udp, write_capture
 
-from capture.protocols import test_gtpc as gtp
 from wirecover.capture.decode import decode
 
 Rows = list[dict[str, Any]]

@@ -1,17 +1,11 @@
 """The ServerHello of SSL 2.0."""
 
-import struct
-
 from support.conversations import certificate
 from support.parser_outcomes import check_outcomes, outcome
+from support.ssl2_messages import server_hello
 
 from wirecover.capture.protocols import Malformed
 from wirecover.capture.protocols.ssl2 import parse_ssl2_server_hello
-
-
-def server_hello(der: bytes, *, hit: int = 0, kind: int = 1, ciphers: bytes = b"\1\0\x80\7\0\xc0") -> bytes:
-    body = struct.pack(">BBBHHHH", 4, hit, kind, 2, len(der), len(ciphers), 16) + der + ciphers + bytes(16)
-    return struct.pack(">H", 0x8000 | len(body)) + body
 
 
 def test_the_certificate_and_the_ciphers() -> None:
