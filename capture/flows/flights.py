@@ -23,7 +23,7 @@ FLIGHT_BLOCKS: Final = 512
 MAX_CHAIN_BYTES: Final = 32 << 20
 """Of certificate chains remembered; later ones are left to the parsers."""
 MAX_SERVER_HELLO: Final = 1024
-MAX_CHAIN_NAMES: Final = 48
+MAX_CHAIN_NAMES: Final = 48  # at most NOTED_AT_ONCE of names.py
 """Names in a leaf; of one with more, the chain is left to the parsers."""
 
 FLIGHT: Final = np.dtype(

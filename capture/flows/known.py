@@ -361,7 +361,7 @@ def converse(
             if told == 0:
                 _leave(talk, known, at)
         elif one.flags & IS_TLS and known.client_frame and one.half != known.client_half:
-            if names.counts[0] + MAX_CHAIN_NAMES >= len(names.seen):
+            if names.counts[0] + MAX_CHAIN_NAMES > len(names.seen):
                 return ROOM
             told = _take_flight(talk, known, names, one, packet, buffer, copies, halves)
             if told == NEW_SHAPE:

@@ -27,6 +27,8 @@ STALE_NS: Final = 5_000_000_000
 """So much older must the other names of the address be."""
 MAX_TEXT: Final = 256 << 20
 """Bytes of distinct names; later ones are not learnt and not kept, and counted."""
+NOTED_AT_ONCE: Final = 64
+"""Rows of `seen` that are free, at least, once room was made."""
 LIST: Final = 1 + 2 * MAX_PER_ADDRESS
 """Room for one list of names: how many, then (name, frame) each."""
 
@@ -300,12 +302,12 @@ class NameBook:
         return int(self._arrays.counts[_LOST])
 
     def make_room(self, held: NDArray[np.int64] | None = None) -> bool:
-        """Room for at least one more of everything, after a kernel ran out of it. False: no more text may be kept.
+        """Room for more of everything, after a kernel ran out of it. False: no more text may be kept.
 
         `held` are the lists of names that flows alive need; they may be moved, and the places in `held` updated.
         """
         arrays = self._arrays
-        if 2 * arrays.counts[_SEEN] > len(arrays.seen):
+        if arrays.counts[_SEEN] + max(arrays.counts[_SEEN], NOTED_AT_ONCE) > len(arrays.seen):
             self._grow_seen()
         if 2 * arrays.counts[_LEARNT] > len(arrays.learnt):
             self._grow_learnt()
@@ -325,7 +327,7 @@ class NameBook:
             arrays.counts[_SEEN] = 0
             arrays.seen_index[:] = -1
             return
-        grown = np.zeros(4 * len(arrays.seen), SEEN)
+        grown = np.zeros(4 * max(len(arrays.seen), NOTED_AT_ONCE), SEEN)
         grown[: len(arrays.seen)] = arrays.seen
         self._arrays = arrays._replace(seen=grown, seen_index=np.full(2 * len(grown), -1, np.int32))
         _index_seen(self._arrays)
@@ -347,7 +349,7 @@ class NameBook:
         arrays = self._arrays
         old = arrays.lists.copy()
         _keep_lists(arrays, held, old)
-        if 2 * arrays.counts[_LISTS] > len(arrays.lists):
+        if arrays.counts[_LISTS] + max(arrays.counts[_LISTS], LIST) > len(arrays.lists):
             grown = np.zeros(2 * len(arrays.lists), np.int64)
             grown[: len(arrays.lists)] = arrays.lists
             self._arrays = arrays._replace(lists=grown)

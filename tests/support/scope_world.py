@@ -101,7 +101,7 @@ def frames_of(one: Talk) -> list[Frame]:
         address = (
             bytes(map(int, LAWYER.split(".")))
             if kind == "lawyer-in-answer"
-            else bytes((192, 0, 2, one.number))
+            else bytes((192, 0, 2, 100 + one.number % 100))  # nobody's address here
         )
         line = Connection(up, down, 41000 + one.number, 53, ts=ts)
         return _both(talk.datagrams(

@@ -64,7 +64,7 @@ def test_kernels_without_room_leave_all_to_the_parsers_which_say_the_same(
 def test_room_that_runs_out_in_the_middle_changes_nothing(
     capture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Tables that begin with next to no room ask for more again and again, each time in the middle of the loop."""
+    """Tables that begin with next to no room ask for more in the middle of the loop."""
     usual = contents(capture, tmp_path / "usual")
     asked = [0]
     before, make_room = names.NameBook.__init__, names.NameBook.make_room
@@ -73,7 +73,7 @@ def test_room_that_runs_out_in_the_middle_changes_nothing(
         before(self, *arguments)
         arrays = self._arrays
         self._arrays = arrays._replace(
-            seen=arrays.seen[:256].copy(), seen_index=arrays.seen_index[:512].copy(), learnt=arrays.learnt[:1].copy(),
+            seen=arrays.seen[:1].copy(), seen_index=arrays.seen_index[:2].copy(), learnt=arrays.learnt[:1].copy(),
             learnt_index=arrays.learnt_index[:2].copy(), lists=arrays.lists[: names.LIST + 1].copy(),
         )  # fmt: skip
 
@@ -84,4 +84,4 @@ def test_room_that_runs_out_in_the_middle_changes_nothing(
     monkeypatch.setattr(names.NameBook, "__init__", small)
     monkeypatch.setattr(names.NameBook, "make_room", counted)
     assert contents(capture, tmp_path / "tight") == usual
-    assert asked[0] > 2
+    assert asked[0]
