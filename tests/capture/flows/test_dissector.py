@@ -334,6 +334,37 @@ def test_dtls_in_a_turn_channel(tmp_path: Path) -> None:
     assert found["flows"][0]["service"] == "stun"
 
 
+def indication(kind: int, data: bytes) -> bytes:
+    """A Send (0x16) or Data (0x17) indication with the peer's address before the data."""
+    peer = b"\x00\x12\x00\x08\x00\x01\x21\x10\x2b\x12\xa4\x43"
+    body = peer + struct.pack("!HH", 0x13, len(data)) + data + bytes(-len(data) % 4)
+    return struct.pack("!HHI", kind, len(body), 0x2112A442) + bytes(range(12)) + body
+
+
+@pytest.mark.parametrize("kind", [0x16, 0x17])
+def test_dtls_in_turn_indications(tmp_path: Path, kind: int) -> None:
+    chatter = [(True, binding(number)) for number in range(6)]
+    hello = indication(kind, dtls_hello(b"call.example"))
+    media = [(True, indication(kind, b"\x80" + bytes(30)))] * 3
+    found = Read(tmp_path, talk.datagrams(line(3478), *chatter, (True, hello), *media))
+    (row,) = found["tls_handshakes"]
+    assert (row["carrier"], row["sni"], row["client_frame"]) == ("dtls", "call.example", 7)
+    assert found["flows"][0]["service"] == "stun"
+    assert [one["frame"] for one in found["stun_messages"]] == list(range(1, 11))
+
+
+def test_a_turn_request_with_data_is_no_indication(tmp_path: Path) -> None:
+    found = Read(tmp_path, talk.datagrams(line(3478), (True, indication(0x03, dtls_hello(b"call.example")))))
+    assert not found["tls_handshakes"]
+    assert len(found["stun_messages"]) == 1
+
+
+def test_dtls_in_turn_indications_over_tcp(tmp_path: Path) -> None:
+    way = line(3478).open().say(True, binding(1)).say(True, indication(0x16, dtls_hello(b"tcp.example")))
+    (row,) = Read(tmp_path, way.frames)["tls_handshakes"]
+    assert (row["carrier"], row["sni"]) == ("dtls", "tcp.example")
+
+
 def test_dtls_and_media_behind_lengths(tmp_path: Path) -> None:
     media = [struct.pack(">BBHII", 0x80, 96, 7 + n, 160 * n, 0xABCDEF01) + bytes(40) for n in range(3)]
     way = line(3478).open()
