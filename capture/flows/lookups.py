@@ -30,11 +30,15 @@ class Lookups:
         """One DNS message."""
         try:
             message = parse_dns(data)
+            if message is None:
+                self._ledger.note("malformed-dns", "message is cut", piece.frame)
+                if piece.length <= len(data):  # so it was sent, and its receiver could not read it either
+                    return
+                message = parse_dns(data, cut=True)
         except Malformed as problem:
             self._ledger.note("malformed-dns", problem.reason, piece.frame)
             return
         if message is None:
-            self._ledger.note("malformed-dns", "message is cut", piece.frame)
             return
         if dialogue.service is not None and dialogue.service in MULTICAST_NAMES.values():
             told = self._hosts.take_message(

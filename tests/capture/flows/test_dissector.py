@@ -310,6 +310,27 @@ def test_a_syn_that_comes_late_begins_no_other_flow(tmp_path: Path) -> None:
     assert len(Read(tmp_path, late)["flows"]) == 1
 
 
+def test_dns_that_the_recorder_cut(tmp_path: Path) -> None:
+    way = line(53, server="192.0.2.53")
+    frames = talk.datagrams(
+        way,
+        (True, talk.dns_query(7, "chat.example")),
+        (False, talk.dns_answer(7, "chat.example", "cdn.example", b"\xc0\0\2\7")),
+    )
+    found = Read(tmp_path, [one.cut(len(one.data) - 3) for one in frames])
+    asked = [(one["query_name"], one["is_response"], one["answers"]) for one in found["dns_messages"]]
+    assert asked == [("chat.example", True, 1)]  # of the question's own type and class too little is left
+    assert [(one["type"], one["data"]) for one in found["dns_answers"]] == [("CNAME", "cdn.example")]
+    assert ("malformed-dns", "message is cut") in found.damage()
+
+
+def test_dns_that_was_sent_short_is_not_read(tmp_path: Path) -> None:
+    answer = talk.dns_answer(7, "chat.example", "cdn.example", b"\xc0\0\2\7")[:-3]
+    found = Read(tmp_path, talk.datagrams(line(53, server="192.0.2.53"), (False, answer)))
+    assert not found["dns_messages"] and not found["dns_answers"]
+    assert found.damage() == {("malformed-dns", "message is cut")}
+
+
 # ---- relays, proxies, tunnels ----------------------------------------------------------------------------
 
 
