@@ -44,6 +44,8 @@ class Parameters:
     keepalive_percent: int = 80
     receipt_s: float = 1.0
     receipt_percent: int = 80
+    unframed_percent: int = 10
+    """Clear framing counts while at most this share of a flow's payload lies behind its last frame."""
     include_unlabelled: bool = False
     clock_tolerance_s: float = 2.0
     """Clocks of exhibits that recorded the same conversation differ by at most so much."""
@@ -58,6 +60,8 @@ class Parameters:
             raise AnalysisError("receipt_percent must lie between 1 and 100")
         if self.keepalive_members < 3 or not 0 < self.keepalive_percent <= 100:
             raise AnalysisError("keepalive_members must be 3 or more, keepalive_percent between 1 and 100")
+        if not 0 <= self.unframed_percent <= 100:
+            raise AnalysisError("unframed_percent must lie between 0 and 100")
         check_tolerance(self.clock_tolerance_s)
         times = (self.connect_s, self.handshake_s, self.keepalive_period_s, self.receipt_s)
         if min(times) < 0 or max(times) > 86_400:
@@ -95,6 +99,7 @@ def prepare(connection: duckdb.DuckDBPyConnection, parameters: Parameters) -> st
         "keepalive_percent": parameters.keepalive_percent,
         "receipt_ns": nanoseconds(parameters.receipt_s),
         "receipt_percent": parameters.receipt_percent,
+        "unframed_percent": parameters.unframed_percent,
     }
     connection.execute(f"CREATE TEMP TABLE {name} AS {text}", values).fetchall()
     return name
@@ -119,8 +124,8 @@ WHERE kind IN ('text-like', 'media-like') GROUP BY ALL ORDER BY ALL
 
 _EVENTS_QUERY = """
 SELECT event_id, 'message_events' AS pattern, flow_id, capture_id, make_timestamp_ns(ns) AS ts, up, bytes,
-       kind, confidence, first_frame, last_frame, make_timestamp_ns(first_ns) AS first_ts, packets
-FROM {table} WHERE kind <> 'small' ORDER BY ns, flow_id, up, first_frame
+       kind, confidence, first_frame, last_frame, make_timestamp_ns(first_ns) AS first_ts, packets, source
+FROM {table} WHERE kind <> 'small' ORDER BY ns, flow_id, up, first_frame, event_id
 """
 
 _COUNTS_QUERY = """
@@ -128,9 +133,13 @@ SELECT client_ip, app, kind, up, count(*), sum(bytes)::BIGINT, min(first_ns), ma
 FROM {table} GROUP BY ALL ORDER BY ALL
 """
 
+_SOURCES_QUERY = """
+SELECT client_ip, app, source, count(*), count(DISTINCT flow_id) FROM {table} GROUP BY ALL ORDER BY ALL
+"""
+
 _ENDS_QUERY = """
 SELECT client_ip, app, flow_id, capture_id, first_frame, last_frame,
-       row_number() OVER (PARTITION BY client_ip, app ORDER BY ns, flow_id, up, first_frame) AS nth,
+       row_number() OVER (PARTITION BY client_ip, app ORDER BY ns, flow_id, up, first_frame, event_id) AS nth,
        count(*) OVER (PARTITION BY client_ip, app) AS total
 FROM {table} QUALIFY nth = 1 OR nth = total ORDER BY client_ip, app, nth
 """
@@ -140,13 +149,15 @@ class MessageEvents:
     """Detector: message events of each endpoint and application."""
 
     name: ClassVar[str] = "message_events"
-    version: ClassVar[str] = "3"
+    version: ClassVar[str] = "4"
     question: ClassVar[str] = "When did traffic of each address look like messages going out or coming in?"
     method: ClassVar[str] = (
         "Payload-carrying packets of one direction of a TCP or QUIC flow of a known application that "
         "follow each other within 0.5 s are one burst; its time is that of its last packet, its size the "
         "sum of transport payload (of the TLS records that end in it, where segments were sent again). A "
-        "conversation that several exhibits recorded counts once. Where TLS record types are "
+        "conversation that several exhibits recorded counts once. Where a messenger frames its stream in "
+        "clear (MTProto, WhatsApp, Threema, KakaoTalk, WeChat, Viber) each frame counts by itself with its "
+        "exact size, and that flow has no bursts. Where TLS record types are "
         "known only records of type 23 (application "
         "data) count; handshakes are left out, and bursts within one second after a handshake are named "
         "connect-like. Small bursts of one size that return at a constant interval are named keepalive, with "
@@ -164,6 +175,10 @@ class MessageEvents:
         (
             "How many messages there were: messages sent within half a second are one event, one large "
             "file may be many."
+        ),
+        (
+            "That a frame was one message: a container of MTProto and a record of WeChat can hold several "
+            "things, and a frame may be a request of the application."
         ),
         (
             "Messages that were sent while a connection was being made, that are smaller than the floor, "
@@ -207,6 +222,9 @@ class MessageEvents:
                 FrameRef(capture, first, flow, f"first frame of the {which}"),
                 FrameRef(capture, last, flow, f"last frame of the {which}"),
             ]
+        sources: dict[tuple[str, str], dict[str, dict[str, int]]] = defaultdict(dict)
+        for client, app, source, number, flows in rows(connection, _SOURCES_QUERY.format(table=table)):
+            sources[client, app][source] = {"bursts_or_frames": number, "flows": flows}
         by_gap = _by_gap(connection, parameters)
         busiest = sorted(counts, key=lambda key: (-sum(row[2] for row in counts[key]), key))
         text = parameters_json(parameters)
@@ -218,6 +236,7 @@ class MessageEvents:
                 seen[client, app],
                 {gap: found.get((client, app), (0, 0)) for gap, found in by_gap.items()},
                 tuple(frames[client, app]),
+                sources[client, app],
                 text,
             )
             for client, app in busiest[:MOST_FINDINGS]
@@ -231,6 +250,7 @@ class MessageEvents:
         seen: Seen,
         by_gap: dict[float, tuple[int, int]],
         frames: tuple[FrameRef, ...],
+        sources: dict[str, dict[str, int]],
         parameters: str,
     ) -> Finding:
         table = {kind: {"up": 0, "down": 0, "bytes_up": 0, "bytes_down": 0} for kind in KINDS}
@@ -259,7 +279,7 @@ class MessageEvents:
                     {"burst_gap_s": gap, "up": gap_up, "down": gap_down}
                     for gap, (gap_up, gap_down) in by_gap.items()
                 ] or TOO_MANY_PACKETS,
-                "exhibits": len(seen.captures), "flows_in_several_exhibits": seen.shared_flows,
+                "sources": sources, "exhibits": len(seen.captures), "flows_in_several_exhibits": seen.shared_flows,
             },
             frames=frames, capture_ids=seen.captures,
         )  # fmt: skip

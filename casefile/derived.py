@@ -27,7 +27,7 @@ FINDINGS: Final = _schema(
 FINDING_FRAMES: Final = _schema(finding_id=_i64, capture_id=_i64, frame=_i64, flow_id=_i64, role=_text)
 EVENTS: Final = _schema(
     event_id=_i64, pattern=_text, flow_id=_i64, capture_id=_i64, ts=_time, up=_flag, bytes=_i64, kind=_text,
-    confidence=_i16, first_frame=_i64, last_frame=_i64, first_ts=_time, packets=_i32,
+    confidence=_i16, first_frame=_i64, last_frame=_i64, first_ts=_time, packets=_i32, source=_text,
 )  # fmt: skip
 CALLS: Final = _schema(
     call_id=_i64, app=_text, caller_ip=_text, callee_ip=_text, setup_ts=_time, ring_ts=_time, answer_ts=_time,
@@ -102,19 +102,22 @@ COLUMN_COMMENTS: Final[dict[str, dict[str, str]]] = {
         "role": "why the frame is listed, for instance 'first frame of flow'",
     },
     "events": {
-        "event_id": "from the flow, the direction and the first frame: the same in every run",
+        "event_id": "from the flow, the direction, the first frame and the place in it: the same in every run",
         "pattern": "name of the detector that wrote the event",
         "flow_id": "flow the event was seen in",
         "capture_id": "capture the event was seen in",
         "ts": "time of the last packet of the burst, UTC",
         "up": "true: from client to server",
-        "bytes": "transport payload of the burst; of its TLS records, where segments were sent again",
+        "bytes": "transport payload of the burst; of its TLS records, where segments were sent again; of source "
+        "'framing' the body of the frame alone",
         "kind": "'text-like', 'media-like', 'receipt-like', 'connect-like' or 'keepalive': by size and rhythm",
         "confidence": "integer percent from a fixed rule (docs/methods.md); not a validated rate",
-        "first_frame": "first frame of the burst",
+        "first_frame": "first frame of the burst; of source 'framing' the one in which its last byte came",
         "last_frame": "last frame of the burst",
         "first_ts": "time of the first packet of the burst, UTC",
-        "packets": "payload-carrying packets in the burst",
+        "packets": "payload-carrying packets in the burst; of source 'framing' 1, whatever its length",
+        "source": "'framing': one frame of a messenger that frames its stream in clear; 'records': a burst of which "
+        "the TLS record types are known; 'payload': any other burst",
     },
     "calls": {
         "call_id": "from the flows of the call and its first packet: the same in every run",
@@ -151,9 +154,6 @@ COLUMN_COMMENTS: Final[dict[str, dict[str, str]]] = {
         "first_frame": "frame of first_ts",
         "reason": "what ties the flow to the others of the call",
     },
-    "analysis_notes": {
-        "pattern": "name of the detector that says so",
-        "seq": "order of its notes, from 1",
     "endpoints": {
         "endpoint_id": "from address and network: the same in every run and case",
         "ip": "address; not a person, and not one device for sure",
@@ -246,6 +246,9 @@ COLUMN_COMMENTS: Final[dict[str, dict[str, str]]] = {
         "first_frame": "its first frame",
         "flow_id": "that flow",
     },
+    "analysis_notes": {
+        "pattern": "name of the detector that says so",
+        "seq": "order of its notes, from 1",
         "note": "what its last run left out or could not do, as one English sentence",
     },
 }

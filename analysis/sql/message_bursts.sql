@@ -1,6 +1,6 @@
 -- name: message_bursts
 -- question: Which bursts of application data did each labelled flow carry, in which direction, when and how large?
--- reads: flow_sightings, flow_pairs, packets, tls_handshakes
+-- reads: flow_sightings, flow_pairs, packets, tls_handshakes, messenger_frames
 -- param: include_unlabelled BOOLEAN   -- take TLS and QUIC flows without an application label as well
 -- param: handshake_ns BIGINT          -- a handshake is over at the latest so long after its hellos
 -- param: gap_ns BIGINT                -- packets of one direction closer than this are one burst (t_e)
@@ -13,7 +13,9 @@
 -- param: keepalive_percent BIGINT     -- share of intervals that must agree with their median
 -- param: receipt_ns BIGINT            -- an answer to a message comes at most so long after it
 -- param: receipt_percent BIGINT       -- share of the bursts of one size that must be such answers
--- returns: one row a burst; kind 'small' is kept here for counting and is not a message event
+-- param: unframed_percent BIGINT      -- clear framing counts while at most this share of the payload lies behind its end
+-- returns: one row a burst, or a frame of a messenger that frames its stream in clear (source 'framing'); kind 'small'
+--     is kept here for counting and is not a message event
 -- cannot show: messages that share a burst, messages below the floor, messages sent while connecting
 
 WITH chosen AS MATERIALIZED (
@@ -26,6 +28,30 @@ WITH chosen AS MATERIALIZED (
     -- UDP media and set-up (RTP, STUN, DTLS) is the matter of calls, not of messages
     WHERE (transport = 'tcp' OR service = 'quic') AND coalesce(service, '') <> 'dns'
       AND (app IS NOT NULL OR ($include_unlabelled AND service IN ('tls', 'quic')))
+),
+-- Frames in clear come first: a flow that has them is not cut into bursts. They only begin with the stream (the
+-- opening was read), and a gap ends them; where too much payload comes behind the last one, bursts count instead.
+spoken AS (
+    SELECT m.flow_id, max(epoch_ns(m.ts)) AS last_ns FROM messenger_frames m JOIN chosen c ON c.flow_id = m.flow_id
+    GROUP BY m.flow_id
+),
+framed AS MATERIALIZED (
+    SELECT s.flow_id FROM spoken s JOIN packets p ON p.flow_id = s.flow_id GROUP BY s.flow_id
+    HAVING coalesce(sum(p.payload_bytes) FILTER (epoch_ns(p.ts) > s.last_ns), 0) * 100::HUGEINT
+           <= $unframed_percent * sum(p.payload_bytes)
+),
+-- Frames of which the size alone says what they are. Threema: boxes are 16 bytes more than the payload, which has a
+-- type of 4; an echo carries 12 bytes, an acknowledgement an identity and a message's number, 8 each; a message has
+-- 156 bytes or more (https://github.com/threema-ch/threema-android/tree/0437b04 ProtocolDefines, MonitoringLayer).
+sizes(protocol, length, kind) AS (VALUES ('threema-csp', 32, 'keepalive'), ('threema-csp', 36, 'receipt-like')),
+frames AS MATERIALIZED (
+    SELECT m.flow_id, m.up, m.frame, epoch_ns(m.ts) AS ns, m.length, m.protocol, m.kind, s.kind AS told,
+           row_number() OVER (PARTITION BY m.flow_id, m.up ORDER BY m.ts, m.frame, m.length, m.kind) AS burst,
+           row_number() OVER (PARTITION BY m.flow_id, m.up, m.frame ORDER BY m.length, m.kind) AS nth
+    FROM messenger_frames m JOIN framed f ON f.flow_id = m.flow_id
+    LEFT JOIN sizes s ON s.protocol = m.protocol AND s.length = m.length AND m.kind = 'message'
+    WHERE NOT EXISTS (SELECT 1 FROM flow_pairs y WHERE y.yields AND y.flow_id = m.flow_id
+                                                   AND m.ts BETWEEN y.from_ts AND y.to_ts)
 ),
 hellos AS (
     SELECT flow_id, min(greatest(epoch_ns(client_ts), epoch_ns(server_ts))) AS hello_ns,
@@ -43,7 +69,7 @@ arrived AS MATERIALIZED (
                 THEN coalesce(list_sum([one[1] + 5 FOR one IN list_zip(p.record_bytes, p.record_types)
                                         IF one[2] = 23]), 0) END AS data_records
     FROM packets p JOIN chosen c ON c.flow_id = p.flow_id
-    WHERE p.payload_bytes > 0
+    WHERE p.payload_bytes > 0 AND p.flow_id NOT IN (SELECT flow_id FROM framed)
       AND NOT EXISTS (SELECT 1 FROM flow_pairs y WHERE y.yields AND y.flow_id = p.flow_id
                                                    AND p.ts BETWEEN y.from_ts AND y.to_ts)
 ),
@@ -75,6 +101,10 @@ opened AS (
            coalesce(bool_or(t.ends_data IS NOT NULL), false) AS typed
     FROM chosen c JOIN told t ON t.flow_id = c.flow_id LEFT JOIN hellos h ON h.flow_id = c.flow_id
     GROUP BY c.flow_id
+    UNION ALL -- frames: behind the handshake of their own protocol, else from the stream's first byte on
+    SELECT c.flow_id, greatest(max(f.ns) FILTER (f.kind = 'handshake' AND f.ns <= c.first_ns::HUGEINT + $handshake_ns),
+                               any_value(c.first_ns) - 1), true
+    FROM chosen c JOIN frames f ON f.flow_id = c.flow_id GROUP BY c.flow_id
 ),
 marked AS (
     SELECT t.flow_id, t.up, t.frame, t.ns, t.size,
@@ -87,37 +117,41 @@ numbered AS (
     SELECT *, sum(starts) OVER (PARTITION BY flow_id, up ORDER BY ns, frame) AS burst FROM marked
 ),
 bursts AS MATERIALIZED (
-    SELECT flow_id, up, burst, min(ns) AS first_ns, max(ns) FILTER (size > 0) AS ns, sum(size)::BIGINT AS bytes,
-           count(*) AS packets, min(frame) AS first_frame, max(frame) AS last_frame
+    SELECT flow_id, up, burst::BIGINT AS burst, min(ns) AS first_ns, max(ns) FILTER (size > 0) AS ns,
+           sum(size)::BIGINT AS bytes, count(*) AS packets, min(frame) AS first_frame, max(frame) AS last_frame,
+           1 AS nth, NULL::VARCHAR AS framing, NULL::VARCHAR AS told
     FROM numbered GROUP BY flow_id, up, burst
     -- a burst in which no record ends is a part of the next one, or was sent again
     HAVING sum(size) > 0
+    UNION ALL -- each frame for itself, where its last byte came
+    SELECT flow_id, up, burst, ns, ns, length::BIGINT, 1, frame, frame, nth, kind, told
+    FROM frames WHERE kind IN ('message', 'record')
 ),
 -- Keepalives: bursts of one size class at a constant interval. Three ways to class a size: the exact size in one
 -- flow; sizes of one flow that lie within 16 bytes of their neighbour (padding); the exact size over all flows of
 -- an endpoint (polling that opens a connection each time).
 small AS MATERIALIZED (
     SELECT b.*, c.client_ip, c.app FROM bursts b JOIN chosen c ON c.flow_id = b.flow_id
-    WHERE b.bytes <= $keepalive_bytes
+    WHERE b.bytes <= $keepalive_bytes AND b.told IS NULL
 ),
 stepped AS (
-    SELECT flow_id, up, first_frame, ns,
+    SELECT flow_id, up, burst, ns,
            CASE WHEN bytes - lag(bytes) OVER by_size <= 16 THEN 0 ELSE 1 END AS step, bytes
-    FROM small WINDOW by_size AS (PARTITION BY flow_id, up ORDER BY bytes, ns, first_frame)
+    FROM small WINDOW by_size AS (PARTITION BY flow_id, up ORDER BY bytes, ns, burst)
 ),
 classed AS (
-    SELECT 1 AS scope, flow_id::VARCHAR AS owner, up, bytes AS class, flow_id, first_frame, ns FROM small
+    SELECT 1 AS scope, flow_id::VARCHAR AS owner, up, bytes AS class, flow_id, burst, ns FROM small
     UNION ALL
-    SELECT 2, flow_id::VARCHAR, up, sum(step) OVER (PARTITION BY flow_id, up ORDER BY bytes, ns, first_frame)::BIGINT,
-           flow_id, first_frame, ns
+    SELECT 2, flow_id::VARCHAR, up, sum(step) OVER (PARTITION BY flow_id, up ORDER BY bytes, ns, burst)::BIGINT,
+           flow_id, burst, ns
     FROM stepped
     UNION ALL
-    SELECT 3, client_ip || '|' || app, up, bytes, flow_id, first_frame, ns FROM small
+    SELECT 3, client_ip || '|' || app, up, bytes, flow_id, burst, ns FROM small
 ),
 spaced AS MATERIALIZED (
     SELECT *, ns - lag(ns) OVER beat AS before_ns, lead(ns) OVER beat - ns AS after_ns
     FROM classed
-    WINDOW beat AS (PARTITION BY scope, owner, up, class ORDER BY ns, flow_id, first_frame)
+    WINDOW beat AS (PARTITION BY scope, owner, up, class ORDER BY ns, flow_id, burst)
 ),
 medians AS (
     SELECT scope, owner, up, class, quantile_disc(before_ns, 0.5) AS period_ns, count(*) AS members
@@ -125,7 +159,7 @@ medians AS (
 ),
 -- an interval agrees with the median within a tenth of it, or one second if that is more
 judged AS (
-    SELECT s.flow_id, s.up, s.first_frame, s.scope, s.class, s.ns, m.period_ns, m.members,
+    SELECT s.flow_id, s.up, s.burst, s.scope, s.class, s.ns, m.period_ns, m.members,
            coalesce(abs(s.before_ns - m.period_ns) <= greatest(m.period_ns // 10, 1000000000), false) AS before_agrees,
            coalesce(abs(s.after_ns - m.period_ns) <= greatest(m.period_ns // 10, 1000000000), false) AS after_agrees,
            sum(CASE WHEN abs(s.before_ns - m.period_ns) <= greatest(m.period_ns // 10, 1000000000) THEN 1 ELSE 0 END)
@@ -135,71 +169,74 @@ judged AS (
     WHERE m.members >= $keepalive_members AND m.period_ns >= $keepalive_period_ns
 ),
 beaten AS MATERIALIZED (
-    SELECT flow_id, up, first_frame, scope, class, ns, period_ns, (agreeing * 100 // (members - 1))::BIGINT AS agreement
+    SELECT flow_id, up, burst, scope, class, ns, period_ns, (agreeing * 100 // (members - 1))::BIGINT AS agreement
     FROM judged
     WHERE (before_agrees OR after_agrees) AND agreeing * 100 >= $keepalive_percent * (members - 1)
 ),
 -- A keepalive that leaves together with something small (two rhythms that meet): the burst holds a packet of a beat's
 -- size, one period from a beat of its flow, and what is left is no larger than that and below the floor.
 joined_beats AS (
-    SELECT b.flow_id, b.up, b.first_frame, max(k.agreement) AS agreement
+    SELECT b.flow_id, b.up, b.burst, max(k.agreement) AS agreement
     FROM bursts b JOIN numbered n ON n.flow_id = b.flow_id AND n.up = b.up AND n.burst = b.burst
     JOIN beaten k ON k.scope = 1 AND k.flow_id = b.flow_id AND k.up = b.up AND k.class = n.size
-    WHERE b.packets > 1 AND b.bytes > n.size AND b.bytes - n.size <= n.size AND b.bytes - n.size < $floor_bytes
+    WHERE b.framing IS NULL AND b.packets > 1 AND b.bytes > n.size AND b.bytes - n.size <= n.size AND b.bytes - n.size < $floor_bytes
       AND abs(abs(n.ns::HUGEINT - k.ns) - k.period_ns) <= greatest(k.period_ns // 10, 1000000000)
-    GROUP BY b.flow_id, b.up, b.first_frame
+    GROUP BY b.flow_id, b.up, b.burst
 ),
 beats AS (
-    SELECT flow_id, up, first_frame, max(agreement) AS agreement
-    FROM (SELECT flow_id, up, first_frame, agreement FROM beaten
-          UNION ALL SELECT flow_id, up, first_frame, agreement FROM joined_beats)
-    GROUP BY flow_id, up, first_frame
+    SELECT flow_id, up, burst, max(agreement) AS agreement
+    FROM (SELECT flow_id, up, burst, agreement FROM beaten
+          UNION ALL SELECT flow_id, up, burst, agreement FROM joined_beats)
+    GROUP BY flow_id, up, burst
 ),
 -- Receipts: bursts of one size of a flow that nearly always begin right after one of the other direction began. Where
 -- an application pads messages and receipts to one size the share stays low, and none is named so.
 followed AS (
-    SELECT flow_id, up, first_frame, first_ns, bytes,
+    SELECT flow_id, up, burst, told, first_ns, bytes,
            max(CASE WHEN up THEN NULL ELSE first_ns END) OVER before AS down_ns,
            max(CASE WHEN up THEN first_ns END) OVER before AS up_ns
     FROM bursts b WHERE NOT EXISTS (SELECT 1 FROM beats k WHERE k.flow_id = b.flow_id AND k.up = b.up
-                                                            AND k.first_frame = b.first_frame)
-    WINDOW before AS (PARTITION BY flow_id ORDER BY first_ns, first_frame
+                                                            AND k.burst = b.burst)
+    WINDOW before AS (PARTITION BY flow_id ORDER BY first_ns, first_frame, up, burst
                       ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
 ),
 answers AS (
-    SELECT flow_id, up, first_frame, agreement
+    SELECT flow_id, up, burst, agreement
     FROM (
         SELECT *, (count(*) FILTER (answers) OVER class * 100 // count(*) OVER class)::BIGINT AS agreement,
                count(*) OVER class AS members
         FROM (SELECT *, coalesce(first_ns::HUGEINT - CASE WHEN up THEN down_ns ELSE up_ns END
                                  BETWEEN 0 AND $receipt_ns, false) AS answers FROM followed)
-        WHERE bytes <= $keepalive_bytes
+        WHERE bytes <= $keepalive_bytes AND told IS NULL
         WINDOW class AS (PARTITION BY flow_id, up, bytes)
     )
     WHERE answers AND members >= $keepalive_members AND agreement >= $receipt_percent
 ),
 named AS (
     SELECT b.*, c.capture_id, c.client_ip, c.app, c.app_confidence, c.missing_bytes, o.open_ns, o.typed,
-           coalesce(k.agreement, a.agreement) AS agreement,
-           CASE WHEN k.agreement IS NOT NULL THEN 'keepalive'
+           coalesce(CASE WHEN b.told IS NOT NULL THEN 95 END, k.agreement, a.agreement) AS agreement,
+           CASE WHEN b.told IS NOT NULL THEN b.told
+                WHEN k.agreement IS NOT NULL THEN 'keepalive'
                 WHEN b.bytes < $floor_bytes THEN 'small'
                 WHEN o.open_ns IS NOT NULL AND b.first_ns <= o.open_ns + $connect_ns THEN 'connect-like'
                 WHEN a.agreement IS NOT NULL THEN 'receipt-like'
                 WHEN b.bytes >= $media_bytes THEN 'media-like'
                 ELSE 'text-like' END AS kind
     FROM bursts b JOIN chosen c ON c.flow_id = b.flow_id JOIN opened o ON o.flow_id = b.flow_id
-    LEFT JOIN beats k ON k.flow_id = b.flow_id AND k.up = b.up AND k.first_frame = b.first_frame
-    LEFT JOIN answers a ON a.flow_id = b.flow_id AND a.up = b.up AND a.first_frame = b.first_frame
+    LEFT JOIN beats k ON k.flow_id = b.flow_id AND k.up = b.up AND k.burst = b.burst
+    LEFT JOIN answers a ON a.flow_id = b.flow_id AND a.up = b.up AND a.burst = b.burst
 )
-SELECT (('0x' || substr(sha256(flow_id::VARCHAR || '|' || up::VARCHAR || '|' || first_frame::VARCHAR), 1, 16))::UBIGINT
-        >> 1)::BIGINT AS event_id,
+SELECT (('0x' || substr(sha256(flow_id::VARCHAR || '|' || up::VARCHAR || '|' || first_frame::VARCHAR
+                               || CASE WHEN nth > 1 THEN '|' || nth ELSE '' END), 1, 16))::UBIGINT >> 1)::BIGINT
+           AS event_id,
        flow_id, capture_id, client_ip, app, ns, up, bytes, kind,
        -- the rule of docs/methods.md: fixed points, not a rate
        CASE WHEN kind IN ('keepalive', 'receipt-like') THEN least(agreement, 95)
-            ELSE 40 + CASE WHEN typed THEN 20 ELSE 0 END + CASE WHEN app_confidence >= 80 THEN 10 ELSE 0 END
+            ELSE 40 + CASE WHEN framing = 'message' THEN 30 WHEN typed THEN 20 ELSE 0 END + CASE WHEN app_confidence >= 80 THEN 10 ELSE 0 END
                     + CASE WHEN bytes >= 2 * $floor_bytes THEN 10 ELSE 0 END
                     - CASE WHEN open_ns IS NULL OR missing_bytes > 0 THEN 15 ELSE 0 END
                     - CASE WHEN kind = 'connect-like' THEN 25 ELSE 0 END
        END::SMALLINT AS confidence,
-       first_frame, last_frame, first_ns, packets::INTEGER AS packets
+       first_frame, last_frame, first_ns, packets::INTEGER AS packets,
+       CASE WHEN framing IS NOT NULL THEN 'framing' WHEN typed THEN 'records' ELSE 'payload' END AS source
 FROM named

@@ -14,6 +14,7 @@ from wirecover.capture.tables import (
     CAPTURES,
     FLOWS,
     MEDIA_STREAMS,
+    MESSENGER_FRAMES,
     PACKETS,
     SDP_MEDIA,
     SIP_MESSAGES,
@@ -51,6 +52,7 @@ class Traffic:
     captures: dict[int, dict[str, Any]] = field(default_factory=dict)
     stun: list[dict[str, Any]] = field(default_factory=list)
     media: list[dict[str, Any]] = field(default_factory=list)
+    framed: list[dict[str, Any]] = field(default_factory=list)
     sip: list[dict[str, Any]] = field(default_factory=list)
     sdp: list[dict[str, Any]] = field(default_factory=list)
     frame: int = 0
@@ -117,6 +119,20 @@ class Traffic:
              "server_ts": self.ns(server), "version": version}
         )  # fmt: skip
 
+    def framing(
+        self, flow_id: int, rows: Iterable[tuple[float, bool, int] | tuple[float, bool, int, str]],
+        protocol: str = "whatsapp-noise",
+    ) -> None:  # fmt: skip
+        """Frames in clear (seconds, up, bytes[, kind]), each in the packet of that time and direction."""
+        at = {(row["ts"], row["up"]): row["frame"] for row in self.packets if row["flow_id"] == flow_id}
+        capture = next(row["capture_id"] for row in self.flows if row["flow_id"] == flow_id)
+        for seconds, up, length, *kind in rows:
+            ts = self.ns(seconds)
+            self.framed.append(
+                {"capture_id": capture, "flow_id": flow_id, "frame": at[ts, up], "ts": ts, "up": up,
+                 "protocol": protocol, "kind": kind[0] if kind else "message", "length": length}
+            )  # fmt: skip
+
     @staticmethod
     def ns(seconds: float) -> int:
         return START + round(seconds * SECOND)
@@ -132,6 +148,7 @@ class Traffic:
             "captures": (CAPTURES, list(self.captures.values())),
             "stun_messages": (STUN_MESSAGES, self.stun),
             "media_streams": (MEDIA_STREAMS, self.media),
+            "messenger_frames": (MESSENGER_FRAMES, self.framed),
             "sip_messages": (SIP_MESSAGES, self.sip),
             "sdp_media": (SDP_MEDIA, self.sdp),
         }
