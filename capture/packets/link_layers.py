@@ -190,6 +190,8 @@ def _other_link(buffer: Any, at: int, end: int, link: int) -> tuple[int, int, in
         return (LLC, at + 13, 0) if buffer[at] & 0xF0 == 0x50 else (NOTHING, at, 0)
     if link == 138:  # IP over IEEE 1394: two EUI-64
         return (ETHERTYPE, at + 18, u16(buffer, at + 16)) if at + 18 <= end else (CUT, at, 0)
+    if link == 242:  # IP over InfiniBand: global route header, then RFC 4391 section 6
+        return (ETHERTYPE, at + 44, u16(buffer, at + 40)) if at + 44 <= end else (CUT, at, 0)
     if link == 109:  # OpenBSD enc: family, SPI, flags
         return (IP, at + 12, 0) if at + 12 <= end else (CUT, at, 0)
     if link == 117:  # OpenBSD pflog: its length first, filled up to a multiple of four

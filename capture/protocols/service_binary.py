@@ -246,6 +246,4 @@ def binary_service(data: bytes, server_port: int, transport: str) -> str | None:
     for name, fits in _TCP if transport == "tcp" else _UDP if transport == "udp" else ():
         if fits(data):
             return name
-    if transport == "tcp" and server_port != 1080 and data[:3] == b"\x05\x01\x00" and len(data) == 3:
-        return "socks"
     return None

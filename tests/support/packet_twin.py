@@ -296,6 +296,11 @@ def _firewire(row: Row, view: View) -> None:
     _ethertype(row, view.behind(18), struct.unpack("!16xH", view.need(18, LINK))[0])
 
 
+def _infiniband(row: Row, view: View) -> None:
+    """https://www.tcpdump.org/linktypes/LINKTYPE_IPOIB.html; RFC 4391 6"""
+    _ethertype(row, view.behind(44), struct.unpack("!40xH2x", view.need(44, LINK))[0])
+
+
 def _enc(row: Row, view: View) -> None:
     view.need(12, LINK)
     _ip(row, view.behind(12))
@@ -328,6 +333,7 @@ _LINKS = {
     219: lambda row, view: _mpls(row, view),
     239: lambda row, view: _nflog(row, view),
     240: lambda row, view: _ethernet(row, view.behind(4)),
+    242: _infiniband,
     241: lambda row, view: _ethernet(row, view.behind(12)),
     258: lambda row, view: _pktap(row, view),
     274: lambda row, view: _ethernet(row, view.behind(8)),

@@ -291,6 +291,7 @@ def _zoo() -> tuple[Specimen, ...]:
         ("ppp", b"\xff\x03\x00\x21" + bytes(inner4), 9, _V4 | _U),
         ("ppp without address", b"\x00\x57" + bytes(inner6), 9, _V6 | _U),
         ("ppp compressed", b"\x21" + bytes(inner4), 9, _V4 | _U),
+        ("infiniband", bytes(40) + b"\x86\xdd\0\0" + bytes(inner6), 242, _V6 | _U),
         ("cisco hdlc as ppp", b"\x0f\x00\x08\x00" + bytes(inner4), 9, _V4 | _U),
         ("cisco hdlc broadcast as ppp", b"\x8f\x00\x86\xdd" + bytes(inner6), 9, _V6 | _U),
         ("ppp hdlc", b"\xff\x03\x00\x21" + bytes(inner4), 50, _V4 | _U),

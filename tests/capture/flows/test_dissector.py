@@ -355,6 +355,13 @@ def test_dtls_in_a_turn_channel(tmp_path: Path) -> None:
     assert found["flows"][0]["service"] == "stun"
 
 
+def test_three_bytes_of_another_protocol_are_no_socks(tmp_path: Path) -> None:
+    """RFC 9174: SESS_TERM is 05 01 00, as is a greeting of SOCKS 5."""
+    way = line(4556).open().say(True, b"dtn!\4\0").say(False, b"dtn!\4\0").say(True, b"\7" + bytes(24))
+    found = Read(tmp_path, way.say(True, b"\5\1\0").say(False, b"\5\1\0").frames)
+    assert [(one["service"], one["app"]) for one in found["flows"]] == [(None, None)]
+
+
 def indication(kind: int, data: bytes) -> bytes:
     """A Send (0x16) or Data (0x17) indication with the peer's address before the data."""
     peer = b"\x00\x12\x00\x08\x00\x01\x21\x10\x2b\x12\xa4\x43"

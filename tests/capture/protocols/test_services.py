@@ -70,7 +70,6 @@ TCP = [
     ("mqtt", b"\x10\x0e\0\x04MQTT\x04\x02\0\x3c\0\x02ab", True, 1883),
     ("mqtt", b"\x10\x80\x01\0\x06MQIsdp\x03" + bytes(119), True, 1883),
     ("socks", b"\x05\x02\0\x02", True, 1080),
-    ("socks", b"\x05\x01\0", True, 9999),
     ("socks", b"\x04\x01\0\x50\xc0\0\2\1user\0", True, 1080),
     ("rtmp", b"\x03" + NOISE[:4] + bytes(4) + NOISE * 5, True, 1935),
     ("bitcoin", b"\xf9\xbe\xb4\xd9version\0\0\0\0\0" + bytes(8), True, 8333),
