@@ -1,7 +1,6 @@
 """A case: the folder, its exhibits, and the way in."""
 
 import os
-import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
@@ -26,7 +25,7 @@ from wirecover.casefile.authority_store import (
 )
 from wirecover.casefile.catalogue import open_catalogue
 from wirecover.casefile.custody import Act, Signer, note, record, start_log
-from wirecover.casefile.durable import remove_tree
+from wirecover.casefile.durable import publish
 from wirecover.casefile.entering import finish_entering
 from wirecover.casefile.errors import CaseError
 from wirecover.casefile.former_log import adopt_former_log
@@ -42,6 +41,7 @@ from wirecover.casefile.layout import (
     read_marker,
 )
 from wirecover.casefile.pool import Decoder
+from wirecover.casefile.private_files import clear_partial, only_writer, partial_of, private_folder
 from wirecover.casefile.transaction import transaction
 
 
@@ -91,40 +91,47 @@ class Case:
         """Make a case folder; CaseError when something is there already, AuthorityError (exit code 4) when no
         case can be made under the authority.
 
-        It is built beside its place and renamed, so that a killed `init` leaves no half of a case.
+        It is built beside its place and renamed, so that a killed `init` leaves no half of a case; what one left
+        there is removed by the next.
         """
-        if path.exists() and (not path.is_dir() or any(path.iterdir())):
-            raise CaseError(f"{path}: exists and is not an empty folder")
         if authority is not None:
             admit(authority, authority.name, clock())
         home = path.resolve()
-        building = home.with_name(f".{home.name}.{secrets.token_hex(6)}")
         try:
             home.parent.mkdir(parents=True, exist_ok=True)
-            for name in (EVIDENCE, REPORTS, EXPORTS):
-                (building / name).mkdir(parents=True)
-            text = Marker(FORMAT_VERSION, training).to_toml()
-            (building / MARKER).write_text(text, encoding="utf-8", newline="\n")
-            made = cls(building, training, clock, by)
-            facts: dict[str, Any] = {"training": training, "format_version": FORMAT_VERSION}
-            if authority is not None:
-                put_record(building, authority)
-                noted = record_facts(building, authority)
-                facts["authority"] = noted
-            start_log(made, facts)
-            with closing(open_catalogue(building, write=True)) as connection, transaction(connection):
-                schema.apply(connection, empty=True, logged=True)
-                if authority is not None:
-                    enter_record(connection, authority, noted["scope_sha256"])
-            if home.exists():
-                home.rmdir()
-            building.rename(home)
+            with only_writer(home):
+                clear_partial(home)
+                if path.exists() and (not path.is_dir() or any(path.iterdir())):
+                    raise CaseError(f"{path}: exists and is not an empty folder")
+                building = partial_of(home)
+                try:
+                    cls(building, training, clock, by)._build(authority)
+                    if home.exists():
+                        home.rmdir()
+                    publish(building, home)
+                finally:
+                    clear_partial(home)
         except OSError as error:
             raise CaseError(f"{path}: cannot be made: {error.strerror or error}") from error
-        finally:
-            if building.exists():
-                remove_tree(building)
         return cls(path, training, clock, by)
+
+    def _build(self, authority: AuthorityFile | None) -> None:
+        """Everything that a new case holds."""
+        private_folder(self.path)
+        for name in (EVIDENCE, REPORTS, EXPORTS):
+            (self.path / name).mkdir()
+        text = Marker(FORMAT_VERSION, self.training).to_toml()
+        (self.path / MARKER).write_text(text, encoding="utf-8", newline="\n")
+        facts: dict[str, Any] = {"training": self.training, "format_version": FORMAT_VERSION}
+        noted: dict[str, str] = {}
+        if authority is not None:
+            put_record(self.path, authority)
+            facts["authority"] = noted = record_facts(self.path, authority)
+        start_log(self, facts)
+        with closing(open_catalogue(self.path, write=True)) as connection, transaction(connection):
+            schema.apply(connection, empty=True, logged=True)
+            if authority is not None:
+                enter_record(connection, authority, noted["scope_sha256"])
 
     @classmethod
     def open(

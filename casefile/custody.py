@@ -360,6 +360,8 @@ def _settle(case: Witness, log: OpenLog) -> tuple[str, ...]:
         found.append(
             f"{len(log.torn)} bytes of a line that was never finished, at the end of the custody log"
         )
+    if log.clear_unfinished_head():
+        found.append("an unfinished copy of the custody log's counter, which was removed")
     for path in sorted((case.path / LOG).glob("act-*.lock")):
         lock = FileLock(path)
         number = path.stem.removeprefix("act-")

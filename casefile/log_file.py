@@ -30,6 +30,8 @@ GENESIS: Final = "0" * 64
 LOG: Final = "log"
 LOG_FILE: Final = "custody.jsonl"
 HEAD_FILE: Final = "head.json"
+UNFINISHED_HEAD: Final = f".{HEAD_FILE}.new"
+"""The counter while it is being written; a kill leaves it."""
 LOCK_FILE: Final = "lock"
 WAIT_S: Final = 30.0
 """How long a verb waits for another process to write its line (which takes milliseconds)."""
@@ -146,6 +148,13 @@ class OpenLog:
         """Number and hash of the last whole record."""
         return Head(self.last.seq, self.last.sha256) if self.last else Head()
 
+    def clear_unfinished_head(self) -> bool:
+        """Remove the counter that a killed process was writing; whether there was one."""
+        left = [path for path in self.folder.glob(f".{HEAD_FILE}.*") if path.is_file() or path.is_symlink()]
+        for path in left:
+            path.unlink()
+        return bool(left)
+
     def torn_facts(self) -> dict[str, Any] | None:
         """What the next record says of an unfinished line before it; None when there is none."""
         left = self.torn + self._cancel()
@@ -233,8 +242,8 @@ def _write(handle: int, data: bytes) -> None:
 
 
 def _write_head(folder: Path, head: Head) -> None:
-    """Repeat the head beside the log. It may lag behind after a crash, and never be ahead."""
-    new = folder / f".{HEAD_FILE}.{os.getpid()}"
+    """Repeat the head beside the log. It may lag behind after a crash, and never be ahead. Only under the lock."""
+    new = folder / UNFINISHED_HEAD
     with new.open("wb") as file:
         file.write(canonical(asdict(head)).encode() + b"\n")
         file.flush()

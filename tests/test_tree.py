@@ -114,7 +114,6 @@ CHANCE = {
     "casefile/authority_store.py",
     "casefile/custody.py",
     "capture/flows/tracker.py",
-    "casefile/case.py",
     "casefile/ingest.py",
 }
 """May draw at random what no result holds: the seed of the flow table's hash (so that no capture can be

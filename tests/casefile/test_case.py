@@ -1,5 +1,7 @@
 """Making and opening a case folder."""
 
+import os
+import stat
 from pathlib import Path
 
 import pytest
@@ -79,3 +81,13 @@ def test_a_reader_cannot_write(tmp_path: Path) -> None:
     case = Case.create(tmp_path / "case", training=True)
     with case.connect() as connection, pytest.raises(Exception, match="read-only"):
         connection.execute("DELETE FROM exhibits")
+
+
+def test_what_a_killed_init_left_is_removed_and_a_case_is_for_its_maker_alone(tmp_path: Path) -> None:
+    left = tmp_path / ".case.partial"
+    left.mkdir()
+    left.joinpath("case.toml").write_text("half", encoding="utf-8")
+    Case.create(tmp_path / "case", training=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["case"]
+    if os.name == "posix":
+        assert stat.S_IMODE(tmp_path.joinpath("case").stat().st_mode) == 0o700

@@ -230,3 +230,14 @@ def test_two_processes_write_one_log(case: Case) -> None:
     asked = [(one.arguments["by"], one.arguments["n"]) for one in state.acts if one.phase == "begun"]
     assert sorted(asked) == [(name, number) for name in ("a", "b") for number in range(15)]
     assert not any(one.phase == "abandoned" for one in state.acts), "an act that another runs was not killed"
+
+
+def test_a_counter_that_a_kill_left_unfinished_is_cleared_and_told(case: Case) -> None:
+    left = case.path / "log" / ".head.json.new"
+    left.write_bytes(b'{"seq":')
+    with record(case, Act("x")) as entry:
+        assert any("counter" in one and "removed" in one for one in entry.found)
+        assert not left.exists()
+    with record(case, Act("x")) as entry:
+        assert entry.found == ()
+    assert not read_log(case.path).problems

@@ -18,17 +18,21 @@ import pyarrow as pa
 sys.path.insert(0, str(Path(__file__).parent.parent / "casefile"))
 
 from fake_decode import decode, write_capture
+from support import orders
 
+from wirecover.casefile import authority_store
+from wirecover.casefile.authority_file import AuthorityFile, parse_authority
 from wirecover.casefile.case import Case
 from wirecover.casefile.custody import Act, note, record
 from wirecover.casefile.derived import DERIVED
 from wirecover.casefile.digest import stored_digest
 from wirecover.casefile.rebuild import COMPARED, rebuild
 from wirecover.casefile.store import replace_analysis
-from wirecover.report.document import build
 from wirecover.report.files import write_together
 
 AT = 1_800_000_000_000_000_000
+ORDERED = 1_700_000_000_000_000_000
+"""A time at which the order of `support.orders` holds."""
 Step = Callable[[Path], Any]
 
 
@@ -42,12 +46,12 @@ class Scene:
     """What is killed, and done again."""
 
 
-def case_of(root: Path) -> Case:
-    return Case.open(root / "case", clock=lambda: AT)
+def case_of(root: Path, at: int = AT) -> Case:
+    return Case.open(root / "case", clock=lambda: at)
 
 
 def captures(root: Path) -> Path:
-    for number in range(3):
+    for number in range(2):
         write_capture(root / "in" / f"{number}.pcap", f"packets={number + 1}")
     return root / "in"
 
@@ -104,11 +108,11 @@ def log(root: Path) -> None:
 
 
 def report(root: Path) -> None:
-    """The report without its typesetter, which takes a second: what is written, and how."""
+    """The report without what it says and its typesetter, which take a second: what is written, and how."""
     case = case_of(root)
     out = root / "case" / "reports" / "r.pdf"
     with record(case, Act("report", export=True)) as entry:
-        document = repr(build(case)).encode()
+        document = repr(case.exhibits()).encode()
         write_together({out: document, out.with_suffix(".json"): document})
         entry.result(None)
 
@@ -118,6 +122,25 @@ def make_anew(root: Path) -> Any:
         store(case, pattern, parameters["count"], logged=False)
 
     return rebuild(case_of(root), rerun, put_in_place=True)
+
+
+def order(more: str = "") -> AuthorityFile:
+    return parse_authority(orders.order(more=more, top='third_parties = "pseudonymise"'), "order.toml")
+
+
+def scoped_case(root: Path) -> None:
+    """A case under an order, with its captures."""
+    Case.create(root / "case", training=False, authority=order(), clock=lambda: ORDERED)
+    captures(root)
+    case_of(root, ORDERED).ingest([root / "in"], decoder=decode)
+
+
+def amend(root: Path) -> None:
+    """A later record, unless it holds already."""
+    case, later = case_of(root, ORDERED), order(orders.excluded("network", "203.0.113.99"))
+    held = case.authority()
+    if held is None or held.sha256 != later.sha256:
+        authority_store.amend(case, later)
 
 
 def create(root: Path) -> None:
@@ -132,6 +155,7 @@ SCENES = {
     "log": Scene(new_case, log),
     "report": Scene(full_case, report),
     "rebuild": Scene(full_case, make_anew),
+    "amend": Scene(scoped_case, amend),
 }
 
 
@@ -141,6 +165,7 @@ def contents(root: Path) -> dict[str, str]:
         found = {table: stored_digest(connection, table) for table in (*COMPARED, "flows", "packets")}
     evidence = root / "case" / "evidence"
     found["evidence"] = repr(sorted(path.relative_to(evidence).as_posix() for path in evidence.rglob("*")))
+    found["records"] = repr([path.name for path in sorted((root / "case").glob("*authority*"))])
     return found
 
 
