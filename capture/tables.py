@@ -79,7 +79,7 @@ STUN_MESSAGES: Final = _schema(
 MEDIA_STREAMS: Final = _schema(
     flow_no=_i64, ssrc=_i64, payload_type=_i16, up=_flag, first_ts=_i64, last_ts=_i64, first_frame=_i64,
     packets=_i64, bytes=_i64, kind=_text, last_frame=_i64, lost=_i64, gaps=_i64, rtcp=_flag, extension_profile=_i32,
-    turn_channel=_i32,
+    turn_channel=_i32, encapsulation=_text,
 )  # fmt: skip
 SSH_HANDSHAKES: Final = _schema(
     flow_no=_i64, client_frame=_i64, server_frame=_i64, client_software=_text, server_software=_text, hassh=_text,

@@ -299,7 +299,7 @@ COMMENT ON COLUMN stun_messages.attributes IS 'All attributes, as the decoder na
 CREATE OR REPLACE VIEW media_streams AS
 SELECT flow_base + flow_no AS flow_id, capture_id, ssrc, payload_type, up, make_timestamp_ns(first_ts) AS first_ts,
        make_timestamp_ns(last_ts) AS last_ts, first_frame, packets, bytes, kind, last_frame, lost, gaps, rtcp,
-       extension_profile, turn_channel
+       extension_profile, turn_channel, encapsulation
 FROM evidence.media_streams;
 COMMENT ON VIEW media_streams IS 'One RTP-like stream in one direction';
 COMMENT ON COLUMN media_streams.flow_id IS 'Flow';
@@ -312,13 +312,14 @@ COMMENT ON COLUMN media_streams.last_ts IS 'Last packet, UTC';
 COMMENT ON COLUMN media_streams.first_frame IS 'First frame';
 COMMENT ON COLUMN media_streams.packets IS 'Packets';
 COMMENT ON COLUMN media_streams.bytes IS 'Payload bytes';
-COMMENT ON COLUMN media_streams.kind IS 'audio, video or unknown';
+COMMENT ON COLUMN media_streams.kind IS 'audio, video, screen (only where a header of Zoom says so) or unknown';
 COMMENT ON COLUMN media_streams.last_frame IS 'Last frame';
 COMMENT ON COLUMN media_streams.lost IS 'Packets missing by sequence number: an estimate';
 COMMENT ON COLUMN media_streams.gaps IS 'Places where sequence numbers are missing';
 COMMENT ON COLUMN media_streams.rtcp IS 'True: control packets of the stream were seen too';
 COMMENT ON COLUMN media_streams.extension_profile IS 'Profile of the RTP header extension, if any';
 COMMENT ON COLUMN media_streams.turn_channel IS 'Number of the TURN channel it ran in, 0 for Send and Data indications, NULL without a relay';
+COMMENT ON COLUMN media_streams.encapsulation IS 'zoom-relay or zoom-direct: headers of Zoom came before RTP and name the kind of media; else NULL';
 
 CREATE OR REPLACE VIEW ssh_handshakes AS
 SELECT flow_base + flow_no AS flow_id, capture_id, client_frame, server_frame, client_software, server_software, hassh,

@@ -4,7 +4,8 @@
 types that RFC 5761 4 leaves, and some payload behind it). STUN, ZRTP, DTLS and QUIC have other first bytes
 (RFC 7983, RFC 9443), so they never do. Whether a stream (flow, direction, TURN channel, SSRC) is one, its run
 of packets decides: `media_stream.py`. Through TURN a packet comes as ChannelData (RFC 8656 12.4) or in the
-DATA attribute of a Send or Data indication (RFC 8656 11).
+DATA attribute of a Send or Data indication (RFC 8656 11). Zoom puts headers of its own before RTP, which name the
+kind of media (`protocols/zoom.py`); each kind and payload type of an SSRC counts its sequence numbers for itself.
 
 On ports of other services (all below 1024, and `PORTS`) no stream begins unless STUN was spoken in the flow,
 the packet came through TURN, or it has a header extension of a known profile; SFUs do sit on 443. In quiet
@@ -26,6 +27,7 @@ from wirecover.capture.flows.media_stream import QUALIFY, STREAM, begin, count, 
 from wirecover.capture.flows.state import FLOW
 from wirecover.capture.kernels import kernel
 from wirecover.capture.packets.record import OK, PACKET, WHOLE
+from wirecover.capture.protocols import zoom
 from wirecover.capture.protocols.rtp import ONE_BYTE_PROFILE, WARP_PROFILE
 
 MAX_STREAMS: Final = 1 << 16
@@ -36,6 +38,13 @@ MAX_ATTRIBUTES: Final = 16
 """Attributes of an indication in which DATA is looked for."""
 INDICATION: Final = 1
 """Stands for a channel, whose numbers begin at 0x4000: the packet came in an indication."""
+ZOOM: Final = 0x8000
+"""Stands for a channel likewise, above all numbers of channels: with the kind of media (bits 7 to 13), whether it came
+without a relay (`_DIRECT`), and the payload type (bits 0 to 6)."""
+_DIRECT: Final = 0x4000
+_AUDIO, _VIDEO, _SCREEN, _DIRECT_SCREEN = zoom.AUDIO, zoom.VIDEO, zoom.SCREEN, zoom.DIRECT_SCREEN
+_RELAY, _RELAY_BYTES, _SPLIT_VIDEO = zoom.RELAY, zoom.RELAY_BYTES, zoom.SPLIT_VIDEO
+_FIRST_RTCP, _LAST_RTCP = zoom.FIRST_RTCP, zoom.LAST_RTCP
 
 MARK: Final = np.dtype([("flow_no", "i8"), ("stun", "u1"), ("rtcp", "u1")])
 """What was seen in a flow, by slot. stun: a message with the magic cookie. rtcp: bit 0 / 1 = of that half."""
@@ -69,6 +78,8 @@ class MediaStream(NamedTuple):
     extension_profile: int | None
     turn_channel: int | None
     """The TURN channel it went through, 0 where it went in indications, None where through no relay."""
+    encapsulation: str | None = None
+    """`zoom-relay` or `zoom-direct`: headers of Zoom's came before RTP and said the kind."""
 
 
 @kernel
@@ -111,6 +122,35 @@ def _indicated(buffer: Any, at: Any, captured: Any, length: Any) -> Any:
             return at + place
         place += 4 + value + (-value & 3)
     return -1
+
+
+@kernel
+def _zoom(buffer: Any, at: Any, captured: Any) -> Any:
+    """(bytes of Zoom's headers at `at`, what stands for a channel), or (0, 0); twin: `zoom.zoom_header`."""
+    head, mark = np.int64(0), np.int64(ZOOM | _DIRECT)
+    if buffer[at] == _RELAY:
+        head, mark = np.int64(_RELAY_BYTES), np.int64(ZOOM)
+    size = np.int64(0)
+    if captured > head:
+        kind = np.int64(buffer[at + head])
+        mark |= kind << 7
+        if kind == _AUDIO:
+            size = np.int64(19)
+        elif kind == _VIDEO:
+            size = np.int64(20)
+            if captured > head + 20 and buffer[at + head + 20] == _SPLIT_VIDEO:
+                size = np.int64(24)
+        elif kind == _SCREEN:
+            if head and captured > head + 7 and buffer[at + head + 7] == _DIRECT_SCREEN:
+                size = np.int64(27)
+        elif kind == _DIRECT_SCREEN:
+            if head == 0:
+                size = np.int64(20)
+        elif _FIRST_RTCP <= kind <= _LAST_RTCP:
+            size = np.int64(16)
+    if size == 0 or captured < head + size + 12:
+        return np.int64(0), np.int64(0)
+    return head + size, mark
 
 
 @kernel
@@ -202,6 +242,9 @@ def _observe(
             channel = np.int64(INDICATION)
             length = _u16(buffer, data + 2)
             at, captured = data + 4, min(captured - (data + 4 - at), length)
+        elif 0 < first <= _LAST_RTCP:  # Zoom's first bytes are among these
+            skip, channel = _zoom(buffer, at, captured)
+            at, captured, length = at + skip, captured - skip, length - skip
         if channel and captured < 12:
             continue
         if buffer[at] >> 6 != 2:
@@ -224,11 +267,13 @@ def _observe(
             profile = _u16(buffer, at + 12 + 4 * (np.int64(buffer[at]) & 0x0F))
         sequence, timestamp, ssrc = _u16(buffer, at + 2), _u32(buffer, at + 4), _u32(buffer, at + 8)
         kind = second & 0x7F
+        if channel & ZOOM:
+            channel |= kind
         place = _find(streams, index, flow.flow_no, half, channel, ssrc, seed)
         if index[place] >= 0:
             follow(streams[index[place]], row, sequence, timestamp, kind, length - end, profile)
             continue
-        if not _may_begin(row, mark, channel, profile):
+        if not _may_begin(row, mark, np.int64(0) if channel & ZOOM else channel, profile):
             continue
         if counters[USED] == len(streams):
             counters[FULL] = 1
@@ -339,16 +384,24 @@ def _rows(streams: NDArray[Any], flows: NDArray[Any], marks: NDArray[Any]) -> It
         flow, mark, half = flows[one["slot"]], marks[one["slot"]], one["half"]
         if flow["quiet"]:
             continue
-        channel = one["channel"]
+        channel, wrapped = one["channel"], _encapsulation(one["channel"])
         yield MediaStream(
             flow_no=one["flow_no"], ssrc=one["ssrc"], payload_type=one["payload_type"],
             up=half == int(flow["client"]), first_ts=one["first_ts"], last_ts=one["last_ts"],
             first_frame=one["first_frame"], packets=one["packets"], bytes=one["bytes"],
-            kind=kind_of(one["payload_type"], _shape(one)), last_frame=one["last_frame"], lost=one["lost"],
+            kind=kind_of(one["payload_type"], _shape(one)) if wrapped is None else zoom.KINDS[channel >> 7 & 0x7F],
+            last_frame=one["last_frame"], lost=one["lost"],
             gaps=one["gaps"], rtcp=bool(int(mark["rtcp"]) >> half & 1),
             extension_profile=None if one["profile"] < 0 else one["profile"],
-            turn_channel=None if channel == 0 else 0 if channel == INDICATION else channel,
+            turn_channel=None if channel == 0 or wrapped else 0 if channel == INDICATION else channel,
+            encapsulation=wrapped,
         )  # fmt: skip
+
+
+def _encapsulation(channel: int) -> str | None:
+    if not channel & ZOOM:
+        return None
+    return "zoom-direct" if channel & _DIRECT else "zoom-relay"
 
 
 def _shape(one: dict[str, int]) -> Shape:

@@ -10,8 +10,10 @@ from wirecover.capture.flows.media_kind import LARGE, SMALL, Shape, kind_of
 from wirecover.capture.protocols import Malformed
 from wirecover.capture.protocols.rtp import looks_like_rtcp, looks_like_rtp
 from wirecover.capture.protocols.stun import looks_like_channel_data, parse_channel_data, parse_stun
+from wirecover.capture.protocols.zoom import zoom_header
 
 COOKIE = b"\x21\x12\xa4\x42"
+ZOOM = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -129,6 +131,9 @@ class MediaTwin:
             if found is None:
                 return
             channel, (data, wire) = 1, found
+        elif data[0] and (header := zoom_header(data)) is not None:
+            channel = ZOOM + header.kind * 256 + header.direct * 128
+            data, wire = data[header.size :], wire - header.size
         if one.flow in self.quiet or len(data) < 12 or data[0] >> 6 != 2:
             return
         if 200 <= data[1] <= 207:
@@ -148,13 +153,20 @@ class MediaTwin:
             one.ts, one.frame, int.from_bytes(data[2:4], "big"), int.from_bytes(data[4:8], "big"),
             data[1] % 128, wire - end, profile,
         )  # fmt: skip
+        if channel >= ZOOM:
+            channel += seen.kind
         key = (one.flow, one.half, channel, int.from_bytes(data[8:12], "big"))
         if key in self.streams:
             self.streams[key].take(seen)
             return
         ports = {one.source, one.target}
         odd = min(ports) < 1024 or ports & {5353, 5355, 9600, 30303}
-        if odd and not channel and one.flow not in self.stun and profile not in (0xBEDE, 0xDEBE):
+        if (
+            odd
+            and channel in (0, *range(ZOOM, 2 * ZOOM))
+            and one.flow not in self.stun
+            and profile not in (0xBEDE, 0xDEBE)
+        ):
             return
         if len(self.streams) == self.limit:
             self.make_room()
@@ -214,14 +226,19 @@ def row(key: tuple[int, int, int, int], one: Stream, client: dict[int, int], rtc
         ticks=sum(ticks(*pair) for pair in zip(one.newest, one.newest[1:], strict=False)),
         clock_ns=one.newest[-1].ts - one.newest[0].ts,
     )  # fmt: skip
+    zoom = None
+    if channel >= ZOOM:
+        which, direct = divmod(channel - ZOOM, 256)
+        said = {15: "audio", 16: "video"}.get(which, "screen")
+        zoom = (said, "zoom-direct" if direct >= 128 else "zoom-relay")
     profiles = [seen.profile for seen in packets if seen.profile is not None]
     return MediaStream(
         flow_no=flow, ssrc=ssrc, payload_type=kind, up=half == client[flow], first_ts=packets[0].ts,
         last_ts=last_ts, first_frame=packets[0].frame, packets=len(packets), bytes=sum(sizes),
-        kind=kind_of(kind, shape), last_frame=packets[-1].frame, lost=one.late[-1],
+        kind=zoom[0] if zoom else kind_of(kind, shape), last_frame=packets[-1].frame, lost=one.late[-1],
         gaps=sum((after.sequence - before.sequence) % 65536 > 1 for before, after in one.advanced), rtcp=rtcp,
         extension_profile=profiles[0] if profiles else None,
-        turn_channel={0: None, 1: 0}.get(channel, channel),
+        turn_channel=None if zoom else {0: None, 1: 0}.get(channel, channel), encapsulation=zoom[1] if zoom else None,
     )  # fmt: skip
 
 

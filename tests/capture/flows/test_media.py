@@ -49,6 +49,22 @@ def indication(data: bytes, kind: int = 0x17) -> bytes:
     return struct.pack("!HH", kind, len(body)) + COOKIE + bytes(12) + body
 
 
+ZOOMS = (
+    b"\x05" + bytes(7) + b"\x0f" + bytes(18),
+    b"\x05" + bytes(7) + b"\x10" + bytes(19) + b"\x02" + bytes(3),
+    b"\x05" + bytes(7) + b"\x10" + bytes(19),
+    b"\x05" + bytes(7) + b"\x0d" + bytes(6) + b"\x1e" + bytes(19),
+    b"\x0f" + bytes(18),
+    b"\x10" + bytes(19),
+    b"\x1e" + bytes(19),
+)
+"""Headers of Zoom's in front of audio, video (long and short), a screen; then the same without a relay."""
+
+
+def zoomed(data: bytes, header: bytes) -> bytes:
+    return header + data
+
+
 def stun() -> bytes:
     return struct.pack("!HH", 1, 0) + COOKIE + bytes(12)
 
@@ -109,6 +125,54 @@ def voice(count: int, ssrc: int = 7, first: int = 65530, **more: int) -> list[by
     return [rtp(first + i, 2**32 - 500 + 960 * i, ssrc, **more) for i in range(count)]
 
 
+# ---- Zoom ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("header", "kind", "encapsulation"),
+    [
+        (ZOOMS[0], "audio", "zoom-relay"),
+        (ZOOMS[1], "video", "zoom-relay"),
+        (ZOOMS[3], "screen", "zoom-relay"),
+        (ZOOMS[4], "audio", "zoom-direct"),
+        (ZOOMS[5], "video", "zoom-direct"),
+        (ZOOMS[6], "screen", "zoom-direct"),
+    ],
+)
+def test_zoom_says_the_kind(header: bytes, kind: str, encapsulation: str):
+    (row,) = found(talk([zoomed(one, header) for one in voice(5)]))
+    assert (row.kind, row.encapsulation, row.turn_channel, row.packets) == (kind, encapsulation, None, 5)
+    assert row.bytes == 5 * 80
+
+
+def test_zoom_counts_each_payload_type_of_an_ssrc_for_itself():
+    """Error correction has the SSRC of the picture and sequence numbers of its own."""
+    both = [
+        zoomed(one, ZOOMS[1])
+        for pair in zip(voice(5, kind=98, first=10), voice(5, kind=110, first=4000), strict=True)
+        for one in pair
+    ]
+    rows = found(talk(both))
+    assert [(row.payload_type, row.packets, row.lost) for row in rows] == [(98, 5, 0), (110, 5, 0)]
+
+
+def test_zoom_s_rtcp_marks_the_stream():
+    report = b"\x05" + bytes(7) + b"\x22" + bytes(15) + struct.pack("!BBHI", 0x80, 200, 6, 7) + bytes(20)
+    (row,) = found(talk([*(zoomed(one, ZOOMS[0]) for one in voice(5)), report]))
+    assert row.rtcp
+
+
+def test_zoom_s_headers_without_rtp_behind_them_are_no_stream():
+    chance = random.Random(5)
+    noise = [ZOOMS[turn % len(ZOOMS)] + chance.randbytes(60) for turn in range(2000)]
+    assert found(talk(noise)) == []
+
+
+def test_on_ports_of_other_services_zoom_begins_nothing():
+    data = [zoomed(one, ZOOMS[4]) for one in voice(9)]
+    assert found(talk(data, ports=(443, 40000))) == []
+
+
 # ---- the twin ------------------------------------------------------------------------------------------------
 
 OPS = st.tuples(
@@ -118,7 +182,8 @@ OPS = st.tuples(
     ),
     st.integers(0, 255),
     st.sampled_from(
-        ["plain"] * 6 + ["channel", "channel", "indication", "extension", "csrc", "cut", "damage"]
+        ["plain"] * 6
+        + ["channel", "channel", "indication", "extension", "csrc", "cut", "damage", "zoom", "zoom"]
     ),
     st.sampled_from([0, MS, 20 * MS, 20 * MS, 3 * SECOND]),
 )
@@ -133,6 +198,8 @@ NOISE = st.one_of(
     st.just(stun()),
     st.just(struct.pack("!BBHI", 0x80, 200, 6, 7) + bytes(20)),
     st.just(struct.pack("!BBHI", 0x81, 201, 9, 7) + bytes(20)),
+    st.binary(max_size=60).map(lambda tail: b"\x05" + bytes(7) + b"\x10" + tail),
+    st.just(b"\x22" + bytes(15) + struct.pack("!BBHI", 0x80, 200, 6, 7) + bytes(20)),
 )
 PORTS = {0: (40000, 50000), 1: (40001, 3478), 2: (443, 40002), 3: (9600, 30303)}
 
@@ -180,6 +247,8 @@ def wrapped(data: bytes, wrap: str, amount: int) -> bytes:
         return channel_data(data, 0x4000 + amount % 2, amount % 4)
     if wrap == "indication":
         return indication(data, 0x16 + amount % 2)
+    if wrap == "zoom":
+        return zoomed(data, ZOOMS[amount % len(ZOOMS)])
     if wrap == "extension":
         return (
             bytes([data[0] | 0x10])
