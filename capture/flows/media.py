@@ -5,7 +5,7 @@ types that RFC 5761 4 leaves, and some payload behind it). STUN, ZRTP, DTLS and 
 (RFC 7983, RFC 9443), so they never do. Whether a stream (flow, direction, TURN channel, SSRC) is one, its run
 of packets decides: `media_stream.py`. Through TURN a packet comes as ChannelData (RFC 8656 12.4) or in the
 DATA attribute of a Send or Data indication (RFC 8656 11). Zoom puts headers of its own before RTP, which name the
-kind of media (`protocols/zoom.py`); each kind and payload type of an SSRC counts its sequence numbers for itself.
+kind of media (`protocols/zoom.py`); each kind, and its error correction, counts the sequence numbers of an SSRC for itself.
 
 On ports of other services (all below 1024, and `PORTS`) no stream begins unless STUN was spoken in the flow,
 the packet came through TURN, or it has a header extension of a known profile; SFUs do sit on 443. In quiet
@@ -40,11 +40,11 @@ INDICATION: Final = 1
 """Stands for a channel, whose numbers begin at 0x4000: the packet came in an indication."""
 ZOOM: Final = 0x8000
 """Stands for a channel likewise, above all numbers of channels: with the kind of media (bits 7 to 13), whether it came
-without a relay (`_DIRECT`), and the payload type (bits 0 to 6)."""
+without a relay (`_DIRECT`), and whether it is error correction (bit 0)."""
 _DIRECT: Final = 0x4000
 _AUDIO, _VIDEO, _SCREEN, _DIRECT_SCREEN = zoom.AUDIO, zoom.VIDEO, zoom.SCREEN, zoom.DIRECT_SCREEN
 _RELAY, _RELAY_BYTES, _SPLIT_VIDEO = zoom.RELAY, zoom.RELAY_BYTES, zoom.SPLIT_VIDEO
-_FIRST_RTCP, _LAST_RTCP = zoom.FIRST_RTCP, zoom.LAST_RTCP
+_FIRST_RTCP, _LAST_RTCP, _CORRECTION = zoom.FIRST_RTCP, zoom.LAST_RTCP, zoom.CORRECTION
 
 MARK: Final = np.dtype([("flow_no", "i8"), ("stun", "u1"), ("rtcp", "u1")])
 """What was seen in a flow, by slot. stun: a message with the magic cookie. rtcp: bit 0 / 1 = of that half."""
@@ -267,8 +267,8 @@ def _observe(
             profile = _u16(buffer, at + 12 + 4 * (np.int64(buffer[at]) & 0x0F))
         sequence, timestamp, ssrc = _u16(buffer, at + 2), _u32(buffer, at + 4), _u32(buffer, at + 8)
         kind = second & 0x7F
-        if channel & ZOOM:
-            channel |= kind
+        if channel & ZOOM and kind == _CORRECTION:
+            channel |= 1
         place = _find(streams, index, flow.flow_no, half, channel, ssrc, seed)
         if index[place] >= 0:
             follow(streams[index[place]], row, sequence, timestamp, kind, length - end, profile)

@@ -23,6 +23,8 @@ SPLIT_VIDEO: Final = 2
 """Byte 20 of a video header that is 4 bytes longer, with the frame's number and packets."""
 KINDS: Final = {AUDIO: "audio", VIDEO: "video", SCREEN: "screen", DIRECT_SCREEN: "screen"}
 RTP_BYTES: Final = 12
+CORRECTION: Final = 110
+"""RTP payload type of forward error correction: it has the SSRC of what it protects, and numbers of its own."""
 
 
 class ZoomHeader(NamedTuple):

@@ -154,7 +154,7 @@ class MediaTwin:
             data[1] % 128, wire - end, profile,
         )  # fmt: skip
         if channel >= ZOOM:
-            channel += seen.kind
+            channel += seen.kind == 110
         key = (one.flow, one.half, channel, int.from_bytes(data[8:12], "big"))
         if key in self.streams:
             self.streams[key].take(seen)

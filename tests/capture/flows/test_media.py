@@ -145,7 +145,7 @@ def test_zoom_says_the_kind(header: bytes, kind: str, encapsulation: str):
     assert row.bytes == 5 * 80
 
 
-def test_zoom_counts_each_payload_type_of_an_ssrc_for_itself():
+def test_zoom_counts_error_correction_for_itself():
     """Error correction has the SSRC of the picture and sequence numbers of its own."""
     both = [
         zoomed(one, ZOOMS[1])
@@ -154,6 +154,15 @@ def test_zoom_counts_each_payload_type_of_an_ssrc_for_itself():
     ]
     rows = found(talk(both))
     assert [(row.payload_type, row.packets, row.lost) for row in rows] == [(98, 5, 0), (110, 5, 0)]
+
+
+def test_other_payload_types_of_an_ssrc_are_one_stream():
+    """A voice that turns to silence and back, in one row of sequence numbers (RFC 3550 section 5.1)."""
+    data = [
+        zoomed(rtp(10 + turn, 640 * turn, kind=112 if turn // 4 % 2 else 99), ZOOMS[0]) for turn in range(40)
+    ]
+    (row,) = found(talk(data))
+    assert (row.packets, row.lost, row.kind) == (40, 0, "audio")
 
 
 def test_zoom_s_rtcp_marks_the_stream():
