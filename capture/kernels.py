@@ -51,6 +51,7 @@ MODULES: Final = (
     "wirecover.capture.flows.datagrams",
     "wirecover.capture.flows.flights",
     "wirecover.capture.flows.known",
+    "wirecover.capture.flows.initials",
     "wirecover.capture.flows.judgements",
     "wirecover.capture.flows.labels",
     "wirecover.capture.flows.tunnels",
