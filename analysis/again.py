@@ -25,7 +25,7 @@ def run_again(case: Case, pattern: str, parameters: Mapping[str, Any]) -> None:
         found = DETECTORS[pattern].run(connection, used)
     replace_analysis(
         case, pattern, found.findings, found.frames, found.events, calls=found.calls, call_flows=found.call_flows,
-        notes=found.notes, parameters=asdict(used), logged=False,
+        tables=found.tables, notes=found.notes, parameters=asdict(used), logged=False,
     )  # fmt: skip
 
 

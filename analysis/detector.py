@@ -5,6 +5,7 @@ records. The same evidence and parameters give the same bytes: no clock, no rand
 dependence on the order in which rows arrive. Scores are made of integer counts and rounded to six digits.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, Protocol
 
@@ -20,7 +21,8 @@ class FrameRef:
 
     capture_id: int
     frame: int
-    flow_id: int
+    flow_id: int | None
+    """None: a frame of no flow (ARP, neighbour discovery), or the source notes none."""
     role: str
     """Why the frame is listed, in plain words."""
 
@@ -62,6 +64,8 @@ class Result:
     calls: pa.Table | None = None
     """None: this detector writes no calls."""
     call_flows: pa.Table | None = None
+    tables: Mapping[str, pa.Table] = field(default_factory=dict)
+    """Tables that this detector owns (`wirecover.casefile.derived.OWNED`), by name."""
 
 
 class Detector(Protocol):

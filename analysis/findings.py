@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -74,6 +74,7 @@ def result(
     notes: Sequence[str] = (),
     calls: pa.Table | None = None,
     call_flows: pa.Table | None = None,
+    tables: Mapping[str, pa.Table] | None = None,
 ) -> Result:
     """Findings as the tables of the case, sorted by time and id. Two findings with one id are an error."""
     numbered = sorted(
@@ -91,6 +92,7 @@ def result(
         notes=tuple(notes),
         calls=calls,
         call_flows=call_flows,
+        tables=dict(tables or {}),
     )
 
 
@@ -107,6 +109,10 @@ def _finding_row(number: int, one: Finding) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def _place(ref: FrameRef) -> tuple[int, int, bool, int, str]:
+    return ref.capture_id, ref.frame, ref.flow_id is not None, ref.flow_id or 0, ref.role
+
+
 def _frame_rows(number: int, frames: tuple[FrameRef, ...]) -> list[dict[str, Any]]:
-    unique = sorted(set(frames), key=lambda ref: (ref.capture_id, ref.frame, ref.flow_id, ref.role))
+    unique = sorted(set(frames), key=_place)
     return [{"finding_id": number, **asdict(ref)} for ref in unique]

@@ -17,7 +17,7 @@ from wirecover.analysis.errors import AnalysisError
 from wirecover.analysis.evidence import rows
 from wirecover.analysis.findings import counted, parameters_json, result, utc_text
 from wirecover.analysis.identity_names import HINT, Told, read_name
-from wirecover.analysis.sightings import check_tolerance, prepare_sightings
+from wirecover.analysis.sightings import Sightings, check_tolerance, prepare_sightings
 
 SESSION_USER = "session202111"
 _LISTED = 10
@@ -39,7 +39,7 @@ class Parameters:
             raise AnalysisError("most_findings must be 1 or more")
 
 
-class _Sight(NamedTuple):
+class Sight(NamedTuple):
     """Where a fact was seen."""
 
     ts: int
@@ -49,7 +49,7 @@ class _Sight(NamedTuple):
     role: str
 
 
-_Key = tuple[str, Told]
+Key = tuple[str, Told]
 """Address, and what is told of it."""
 
 _NAMES_QUERY = """
@@ -137,14 +137,7 @@ class IdentityFacts:
         """One fact for each address and value."""
         parameters.check()
         sightings = prepare_sightings(connection, parameters.clock_tolerance_s)
-        seen: dict[_Key, list[_Sight]] = defaultdict(list)
-        for source in (
-            _from_names(rows(connection, sightings.into(_NAMES_QUERY), {"hint": HINT})),
-            _from_stun(rows(connection, sightings.into(_STUN_QUERY), {"user": SESSION_USER})),
-            _from_framing(rows(connection, sightings.into(_FACTS_QUERY))),
-        ):
-            for client, told, sight in source:
-                seen[client, told].append(sight)
+        seen = told_of_addresses(connection, sightings)
         text = parameters_json(parameters)
         kept = sorted(seen, key=lambda key: (-len(seen[key]), key))[: parameters.most_findings]
         left = len(seen) - len(kept)
@@ -154,20 +147,33 @@ class IdentityFacts:
         return result([_finding(*key, seen[key], text) for key in kept], notes=notes)
 
 
-def _from_names(found: list[Any]) -> Iterator[tuple[str, Told, _Sight]]:
+def told_of_addresses(connection: duckdb.DuckDBPyConnection, sightings: Sightings) -> dict[Key, list[Sight]]:
+    """What names, relays and clear framing tell of each address, and where it was seen."""
+    seen: dict[Key, list[Sight]] = defaultdict(list)
+    for source in (
+        _from_names(rows(connection, sightings.into(_NAMES_QUERY), {"hint": HINT})),
+        _from_stun(rows(connection, sightings.into(_STUN_QUERY), {"user": SESSION_USER})),
+        _from_framing(rows(connection, sightings.into(_FACTS_QUERY))),
+    ):
+        for client, told, sight in source:
+            seen[client, told].append(sight)
+    return seen
+
+
+def _from_names(found: list[Any]) -> Iterator[tuple[str, Told, Sight]]:
     for client, name, source, app, port, ts, capture, frame, flow in found:
         for told in read_name(name, app, port):
-            yield client, told, _Sight(ts, capture, frame, flow, f"{source} with the name")
+            yield client, told, Sight(ts, capture, frame, flow, f"{source} with the name")
 
 
-def _from_stun(found: list[Any]) -> Iterator[tuple[str, Told, _Sight]]:
+def _from_stun(found: list[Any]) -> Iterator[tuple[str, Told, Sight]]:
     for client, mapped, username, app, server, ts, capture, frame, flow in found:
         if username == SESSION_USER:
             told = Told(
                 "relay user of Session", SESSION_USER, "session", SESSION_USER,
                 "the user name of a TURN message", "all users of the application have the same",
             )  # fmt: skip
-            yield client, told, _Sight(ts, capture, frame, flow, "TURN message with the user name")
+            yield client, told, Sight(ts, capture, frame, flow, "TURN message with the user name")
         if mapped is None:
             continue
         address = mapped.rpartition(":")[0].strip("[]")
@@ -176,10 +182,10 @@ def _from_stun(found: list[Any]) -> Iterator[tuple[str, Told, _Sight]]:
                 "public address", address, app, server, "address that a STUN server says it sees (XOR-MAPPED-ADDRESS)",
                 "as this server sees it; others behind the same translation have it too",
             )  # fmt: skip
-            yield client, told, _Sight(ts, capture, frame, flow, "STUN answer with the address")
+            yield client, told, Sight(ts, capture, frame, flow, "STUN answer with the address")
 
 
-def _from_framing(found: list[Any]) -> Iterator[tuple[str, Told, _Sight]]:
+def _from_framing(found: list[Any]) -> Iterator[tuple[str, Told, Sight]]:
     for client, protocol, attribute, value, ts, capture, frame, flow in found:
         known = _CLEAR.get((protocol, attribute))
         if known is None or (attribute == "auth_key_id" and (value == "present" or value.startswith("none"))):
@@ -188,10 +194,10 @@ def _from_framing(found: list[Any]) -> Iterator[tuple[str, Told, _Sight]]:
         if attribute == "public_address":
             value = value.rpartition(":")[0].strip("[]")
         told = Told(fact, value, app, protocol, reason, caveat)
-        yield client, told, _Sight(ts, capture, frame, flow, f"{protocol}: {attribute}")
+        yield client, told, Sight(ts, capture, frame, flow, f"{protocol}: {attribute}")
 
 
-def _finding(client: str, told: Told, sights: list[_Sight], parameters: str) -> Finding:
+def _finding(client: str, told: Told, sights: list[Sight], parameters: str) -> Finding:
     ordered = sorted(set(sights))
     first, last = ordered[0].ts, ordered[-1].ts
     times = "once" if len(ordered) == 1 else f"{len(ordered):,} times"

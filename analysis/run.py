@@ -13,8 +13,10 @@ from wirecover.analysis.detector import Detector, Result
 from wirecover.analysis.errors import AnalysisError
 from wirecover.analysis.fake_tls import FakeTls
 from wirecover.analysis.identity_facts import IdentityFacts
+from wirecover.analysis.inventory import Inventory
 from wirecover.analysis.message_events import MessageEvents
 from wirecover.analysis.parameters import parse
+from wirecover.analysis.unexplained import Unexplained
 from wirecover.casefile.authority_store import permit
 from wirecover.casefile.case import Case
 from wirecover.casefile.custody import Act, record
@@ -22,7 +24,10 @@ from wirecover.casefile.store import replace_analysis
 
 DETECTORS: Final[dict[str, Detector]] = {
     detector.name: detector
-    for detector in (AppSessions(), MessageEvents(), Calls(), ActivityRhythm(), CoTiming(), IdentityFacts(), FakeTls())
+    for detector in (
+        AppSessions(), MessageEvents(), Calls(), ActivityRhythm(), CoTiming(), IdentityFacts(), FakeTls(), Inventory(),
+        Unexplained(),
+    )
 }  # fmt: skip
 """All detectors by name, in the order in which they run."""
 
@@ -81,7 +86,8 @@ def analyze(
         for name, found in results.items():
             replace_analysis(
                 case, name, found.findings, found.frames, found.events, calls=found.calls,
-                call_flows=found.call_flows, notes=found.notes, parameters=asdict(used[name]), entry=entry,
+                call_flows=found.call_flows, tables=found.tables, notes=found.notes,
+                parameters=asdict(used[name]), entry=entry,
             )  # fmt: skip
     return tuple(_summary(name, found) for name, found in results.items())
 

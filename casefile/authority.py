@@ -26,7 +26,7 @@ OTHERS: Final = ("drop", "pseudonymise")
 ANSWERS: Final = ("not-required", "pending", "none-in-time", "accepted", "conditions", "objected")
 VERBS: Final = (
     "ingest", "query", "sql", "analyze", "report", "export", "seal", "unseal", "share", "receive", "verify", "destroy",
-    "unmask",
+    "unmask", "authority", "series", "rebuild",
 )  # fmt: skip
 """Acts for which a reason, or two persons, may be asked."""
 

@@ -2,14 +2,19 @@
 
     CASE/authority.toml         the record, byte for byte
     CASE/authority.<n>.toml     records that a later one has taken the place of, the first is 1
+    CASE/.authority.toml.new    a later record while it is being entered
     CASE/pseudonyms.key         where third parties are pseudonymised: whoever has it can find out who is who
 
-The table `authority` keeps the hash of each; a record that is not the one noted there lets nothing be done.
+The custody log and the table `authority` keep the hash of each; a record that is not the one noted there lets nothing
+be done. An amendment is entered by its line in the log (authority_log.py): killed behind it, the next run finishes
+the rest; killed before it, the next run clears what lies there.
 """
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
+from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -20,14 +25,16 @@ from wirecover.capture.scope import EVERYTHING, Scope
 from wirecover.casefile.authority import Authority, Decider
 from wirecover.casefile.authority_check import check
 from wirecover.casefile.authority_file import AuthorityFile, read_authority
+from wirecover.casefile.authority_log import ONLY, VERB, Entered, entered_records
 from wirecover.casefile.authority_scope import scope_of
 from wirecover.casefile.authority_state import refusal
 from wirecover.casefile.catalogue import open_catalogue
-from wirecover.casefile.custody import Act, Signer, record
+from wirecover.casefile.custody import Act, Entry, Signer, record
 from wirecover.casefile.demands import AUTHORITY_FILE
 from wirecover.casefile.durable import sync_folder
-from wirecover.casefile.errors import AuthorityError
+from wirecover.casefile.errors import AuthorityError, IntegrityError
 from wirecover.casefile.layout import EVIDENCE
+from wirecover.casefile.log_file import Record, records
 from wirecover.casefile.private_files import write_private
 from wirecover.casefile.transaction import transaction
 
@@ -72,31 +79,34 @@ def put_record(case: Path, file: AuthorityFile) -> None:
 
 def record_facts(case: Path, file: AuthorityFile) -> dict[str, str]:
     """What the custody log notes of a record: its hash, and that of the scope it comes to. No name, no address."""
-    one = file.authority
-    return {
+    one, key = file.authority, key_of(case, file.authority)
+    facts = {
         "country": one.country, "instrument": one.instrument, "reference": one.reference,
-        "record_sha256": file.sha256, "scope_sha256": scope_of(one, key_of(case, one)).digest(),
+        "record_sha256": file.sha256, "scope_sha256": scope_of(one, key).digest(),
     }  # fmt: skip
+    return facts | ({"key_sha256": sha256(key).hexdigest()} if key else {})
 
 
-def enter_record(connection: duckdb.DuckDBPyConnection, file: AuthorityFile, key: bytes) -> int:
+def enter_record(connection: duckdb.DuckDBPyConnection, file: AuthorityFile, scope_sha256: str) -> int:
     """Its row in the catalogue, within the caller's transaction; returns its number."""
     [(last,)] = connection.execute("SELECT coalesce(max(authority_id), 0) FROM authority").fetchall()
     connection.execute("UPDATE authority SET status = 'superseded' WHERE authority_id = ?", [last])
-    row = _row(last + 1, file, scope_of(file.authority, key).digest())
+    row = row_of(last + 1, file, scope_sha256)
     names = ", ".join(row)
-    marks = ", ".join("make_timestamp_ns(?)" if name in _TIMES else "?" for name in row)
+    marks = ", ".join("make_timestamp_ns(?)" if name in TIMES else "?" for name in row)
     connection.execute(f"INSERT INTO authority ({names}) VALUES ({marks})", list(row.values()))  # noqa: S608
     return int(last) + 1
 
 
-_TIMES: Final = frozenset({
+TIMES: Final = frozenset({
     "issued_at", "valid_from", "valid_to", "retro_from", "retro_to", "worked_until", "confirm_by", "destroy_by",
     "review_at",
 })  # fmt: skip
+"""Columns of the row that are times."""
 
 
-def _row(number: int, file: AuthorityFile, scope: str) -> dict[str, object]:
+def row_of(number: int, file: AuthorityFile, scope: str) -> dict[str, object]:
+    """The row of a record: columns and values, times in nanoseconds."""
     one = file.authority
     kept, urgent, told = one.retention, one.emergency, one.cross_border
     return {
@@ -132,22 +142,96 @@ def authority_of(case: Held) -> AuthorityFile | None:
     if not path.is_file():
         raise AuthorityError(f"{case.path}: has no {AUTHORITY_FILE}: nothing is done without its legal basis")
     with closing(open_catalogue(case.path, write=False)) as connection:
-        noted = connection.execute(
-            "SELECT record_sha256 FROM authority ORDER BY authority_id DESC LIMIT 1"
-        ).fetchall()
+        noted = _noted(connection)
+    logged = [one.record_sha256 for one in entered_records(records(case.path, ONLY))]
     file = read_authority(path)
-    if noted == [(file.sha256,)]:
-        return file
-    later = _later(case.path)
-    if later.is_file() and noted == [((renewed := read_authority(later)).sha256,)]:
-        later.replace(path)  # an amendment was killed between its row and its file
-        return renewed
-    raise AuthorityError(f"{path}: not the record that was entered in the case: nothing is done under it")
+    if file.sha256 != noted[-1] or (logged and logged != noted):
+        with closing(open_catalogue(case.path, write=True)) as connection:  # perhaps an amendment was killed
+            finish_amendment(case.path, connection)
+            noted = _noted(connection)
+        file = read_authority(path)
+    if file.sha256 != noted[-1] or (logged and logged != noted):
+        raise AuthorityError(f"{path}: not the record that was entered in the case: nothing is done under it")
+    return file
+
+
+def _noted(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    """The hashes of all records in the catalogue, in order; an empty one where there is none."""
+    found = connection.execute("SELECT record_sha256 FROM authority ORDER BY authority_id").fetchall()
+    return [str(one) for (one,) in found] or [""]
 
 
 def _later(case: Path) -> Path:
     """Where an amendment lies until it is entered."""
     return case / f".{AUTHORITY_FILE}.new"
+
+
+def _former(case: Path, number: int) -> Path:
+    """Where a record lies that another one has taken the place of."""
+    return case / f"authority.{number}.toml"
+
+
+def finish_amendment(case: Path, connection: duckdb.DuckDBPyConnection) -> None:
+    """Finish an amendment that was killed behind its line in the log; clear one that was killed before it."""
+    later = _later(case)
+    if not later.exists():
+        return
+    logged = entered_records(records(case, ONLY))
+    entered = len(_noted(connection))
+    file = read_authority(later)
+    if logged and logged[-1].record_sha256 == file.sha256 and entered in {len(logged), len(logged) - 1}:
+        if entered < len(logged):
+            with transaction(connection):
+                enter_record(connection, file, logged[-1].scope_sha256)
+        later.replace(case / AUTHORITY_FILE)
+    else:
+        _former(case, entered).unlink(missing_ok=True)  # a copy of the record that still holds
+        later.unlink()
+    sync_folder(case)
+
+
+@dataclass(frozen=True, slots=True)
+class RecordFile:
+    """A record that was entered, and where it lies."""
+
+    path: Path
+    file: AuthorityFile
+    scope_sha256: str
+    """As it came to when it was entered."""
+
+
+def record_files(case: Path, log: Sequence[Record]) -> list[RecordFile]:
+    """The records of a case, the first one first; IntegrityError when one is not that of the log."""
+    logged = entered_records(log)
+    if not logged:
+        return _unlogged(case)
+    found = []
+    for number, one in enumerate(logged, start=1):
+        path = _former(case, number) if number < len(logged) else case / AUTHORITY_FILE
+        if number == len(logged) and _later(case).is_file():  # killed behind its line in the log
+            path = _later(case) if _is(_later(case), one) else path
+        if not _is(path, one):
+            raise IntegrityError(f"{path}: missing, or not the record that act {one.act} of the log entered")
+        found.append(RecordFile(path, read_authority(path), one.scope_sha256))
+    return found
+
+
+def _is(path: Path, one: Entered) -> bool:
+    try:
+        return sha256(path.read_bytes()).hexdigest() == one.record_sha256
+    except OSError:
+        return False
+
+
+def _unlogged(case: Path) -> list[RecordFile]:
+    """Of a case whose log says nothing of records (an earlier version made it): as they lie there."""
+    earlier = sorted(case.glob("authority.*.toml"), key=lambda path: (len(path.name), path.name))
+    last = case / AUTHORITY_FILE
+    return [
+        RecordFile(path, file, scope_of(file.authority, key_of(case, file.authority)).digest())
+        for path in (*earlier, *([last] if last.is_file() else []))
+        for file in (read_authority(path),)
+    ]
 
 
 def key_of(case: Path, authority: Authority) -> bytes:
@@ -191,29 +275,41 @@ def amend(case: Held, file: AuthorityFile) -> tuple[int, int]:
             f"{file.name}: is of another decision ({one.country} {one.reference}): make another case"
         )
     admit(file, file.name, case.clock())
-    act = Act("authority", {"authority": {"reference": one.reference, "record_sha256": file.sha256}})
-    with record(case, act), closing(open_catalogue(case.path, write=True)) as connection:
-        number = _put_later(case.path, connection, file)
-        digest = scope_of(one, key_of(case.path, one)).digest()
+    if file.sha256 == former.sha256:
+        raise AuthorityError(f"{file.name}: is the record that holds already")
+    act = Act("authority", {"reference": one.reference})
+    with record(case, act) as entry, closing(open_catalogue(case.path, write=True)) as connection:
+        finish_amendment(case.path, connection)
+        number, scope = _put_later(case.path, connection, file, entry)
         exhibits = [row[0] for row in connection.execute("SELECT sha256 FROM exhibits").fetchall()]
-    other = sum(Manifest.read(case.path / EVIDENCE / sha).scope_sha256 != digest for sha in exhibits)
+    other = sum(Manifest.read(case.path / EVIDENCE / sha).scope_sha256 != scope for sha in exhibits)
     return number, other
 
 
-def _put_later(case: Path, connection: duckdb.DuckDBPyConnection, file: AuthorityFile) -> int:
-    """The new file beside the old one, then the row, then the name: killed in between, `authority_of` finishes it."""
+def _put_later(
+    case: Path, connection: duckdb.DuckDBPyConnection, file: AuthorityFile, entry: Entry
+) -> tuple[int, str]:
+    """The new file beside the old one, its line, its row, its name: (its number, digest of its scope)."""
     path, later = case / AUTHORITY_FILE, _later(case)
-    [(last,)] = connection.execute("SELECT max(authority_id) FROM authority").fetchall()
-    kept = case / f"authority.{last}.toml"
+    kept = _former(case, len(_noted(connection)))
+    write_private(later, file.data)  # first made, last removed: it says that there may be a copy to clear
     kept.unlink(missing_ok=True)
     write_private(kept, path.read_bytes())
-    later.unlink(missing_ok=True)
-    write_private(later, file.data)
     if file.authority.others == "pseudonymise" and not (case / KEY_FILE).exists():
         write_private(case / KEY_FILE, secrets.token_hex(_KEY_BYTES).encode("ascii") + b"\n")
     sync_folder(case)
-    with transaction(connection):
-        number = enter_record(connection, file, key_of(case, file.authority))
+    facts = {"authority": record_facts(case, file)}
+    line: Record | None = None
+    try:
+        with transaction(connection):
+            line = entry.note(VERB, facts)
+            number = enter_record(connection, file, facts["authority"]["scope_sha256"])
+    except Exception:  # an interrupt is as a kill: the next run finishes or clears it
+        if line is not None:
+            entry.note(VERB, facts, phase="withdrawn")
+        kept.unlink(missing_ok=True)
+        later.unlink(missing_ok=True)
+        raise
     later.replace(path)
     sync_folder(case)
-    return number
+    return number, facts["authority"]["scope_sha256"]

@@ -19,7 +19,7 @@ from wirecover.casefile.authority_store import (
     admit,
     authority_of,
     enter_record,
-    key_of,
+    finish_amendment,
     permit,
     put_record,
     record_facts,
@@ -109,12 +109,13 @@ class Case:
             facts: dict[str, Any] = {"training": training, "format_version": FORMAT_VERSION}
             if authority is not None:
                 put_record(building, authority)
-                facts["authority"] = record_facts(building, authority)
+                noted = record_facts(building, authority)
+                facts["authority"] = noted
             start_log(made, facts)
             with closing(open_catalogue(building, write=True)) as connection, transaction(connection):
                 schema.apply(connection, empty=True, logged=True)
                 if authority is not None:
-                    enter_record(connection, authority, key_of(building, authority.authority))
+                    enter_record(connection, authority, noted["scope_sha256"])
             if home.exists():
                 home.rmdir()
             building.rename(home)
@@ -213,3 +214,5 @@ class Case:
             with transaction(connection):
                 schema.apply(connection, empty=empty, logged=True)
         finish_entering(self, connection)
+        if not self.training:
+            finish_amendment(self.path, connection)

@@ -39,12 +39,40 @@ CALL_FLOWS: Final = _schema(
     call_id=_i64, flow_id=_i64, capture_id=_i64, role=_text, first_ts=_time, last_ts=_time, first_frame=_i64,
     reason=_text,
 )  # fmt: skip
+ENDPOINTS: Final = _schema(
+    endpoint_id=_i64, ip=_text, network=_text, first_ts=_time, last_ts=_time, capture_id=_i64, first_frame=_i64,
+    last_capture_id=_i64, last_frame=_i64, flows=_i64, flows_opened=_i64, peers=_i64, bytes_sent=_i64,
+    bytes_received=_i64, macs=_texts, names=_texts, systems=_texts, software=_texts, ja4s=_texts, apps=_texts,
+    identities=_texts, vlans=_ids, links=_i32, warnings=_texts, capture_ids=_ids,
+)  # fmt: skip
+ENDPOINT_FACTS: Final = _schema(
+    endpoint_id=_i64, ip=_text, network=_text, kind=_text, attribute=_text, value=_text, source=_text, first_ts=_time,
+    last_ts=_time, times=_i64, capture_id=_i64, frame=_i64, flow_id=_i64,
+)  # fmt: skip
+DEVICE_LINKS: Final = _schema(
+    link_id=_i64, ip=_text, network=_text, other_ip=_text, other_network=_text, reason=_text, strength=_text,
+    value=_text, source=_text, ts=_time, capture_id=_i64, frame=_i64, other_source=_text, other_ts=_time,
+    other_capture_id=_i64, other_frame=_i64, addresses=_i32, counter=_texts, statement=_text,
+)  # fmt: skip
+ENDPOINT_WARNINGS: Final = _schema(
+    endpoint_id=_i64, ip=_text, network=_text, warning=_text, told=_texts, first_ts=_time, capture_id=_i64,
+    frame=_i64, other_capture_id=_i64, other_frame=_i64, statement=_text,
+)  # fmt: skip
+UNEXPLAINED: Final = _schema(
+    endpoint_id=_i64, ip=_text, network=_text, place=_i16, reason=_text, labelled=_flag, flows=_i64, bytes=_i64,
+    services=_texts, apps=_texts, first_ts=_time, capture_id=_i64, first_frame=_i64, flow_id=_i64,
+)  # fmt: skip
 ANALYSIS_NOTES: Final = _schema(pattern=_text, seq=_i32, note=_text)
 
 DERIVED: Final[dict[str, pa.Schema]] = {
     "findings": FINDINGS, "finding_frames": FINDING_FRAMES, "events": EVENTS, "calls": CALLS,
-    "call_flows": CALL_FLOWS, "analysis_notes": ANALYSIS_NOTES,
+    "call_flows": CALL_FLOWS, "analysis_notes": ANALYSIS_NOTES, "endpoints": ENDPOINTS,
+    "endpoint_facts": ENDPOINT_FACTS, "device_links": DEVICE_LINKS, "endpoint_warnings": ENDPOINT_WARNINGS,
+    "unexplained": UNEXPLAINED,
 }  # fmt: skip
+
+OWNED: Final = frozenset({"endpoints", "endpoint_facts", "device_links", "endpoint_warnings", "unexplained"})
+"""Tables without a pattern of their own, each written by one detector: a run of it replaces all rows."""
 
 COLUMN_COMMENTS: Final[dict[str, dict[str, str]]] = {
     "findings": {
@@ -126,6 +154,98 @@ COLUMN_COMMENTS: Final[dict[str, dict[str, str]]] = {
     "analysis_notes": {
         "pattern": "name of the detector that says so",
         "seq": "order of its notes, from 1",
+    "endpoints": {
+        "endpoint_id": "from address and network: the same in every run and case",
+        "ip": "address; not a person, and not one device for sure",
+        "network": "virtual network (VNI, I-SID) that its packets came in, NULL: none, or not told",
+        "first_ts": "first time that anything is known of it, UTC",
+        "last_ts": "last such time, UTC",
+        "capture_id": "capture of its first frame",
+        "first_frame": "first frame of its first flow; without flows, where it was told of first",
+        "last_capture_id": "capture of its last frame",
+        "last_frame": "last frame of its last flow; without flows, as first_frame",
+        "flows": "flows it takes part in; what several captures recorded counts once",
+        "flows_opened": "of them, those in which it is the client",
+        "peers": "distinct addresses at the other end",
+        "bytes_sent": "bytes on the wire that it sent",
+        "bytes_received": "bytes on the wire that it was sent",
+        "macs": "hardware addresses told of it, in text order, at most 32; all in endpoint_facts",
+        "names": "names told of it, likewise",
+        "systems": "systems, models and vendors told of it, likewise",
+        "software": "programs that name themselves, likewise",
+        "ja4s": "JA4 fingerprints of its ClientHellos, likewise",
+        "apps": "application labels of flows that it opened, likewise",
+        "identities": "identities and accounts told of it, as attribute and value, likewise",
+        "vlans": "VLANs of its flows, at most 32",
+        "links": "rows of device_links that name it",
+        "warnings": "rows of endpoint_warnings on it, by their keys",
+        "capture_ids": "captures that show it, ascending",
+    },
+    "endpoint_facts": {
+        "endpoint_id": "the endpoint",
+        "ip": "its address",
+        "network": "its virtual network, or NULL",
+        "kind": "'mac', 'name', 'system', 'software', 'ja4', 'app', 'identity' or 'other'",
+        "attribute": "what is told",
+        "value": "as it was told",
+        "source": "protocol or detector that told it",
+        "first_ts": "first time told in that capture, UTC",
+        "last_ts": "last time told in that capture, UTC",
+        "times": "conversations or messages that told it",
+        "capture_id": "the capture",
+        "frame": "frame that told it first",
+        "flow_id": "flow of that frame, NULL where the source notes none",
+    },
+    "device_links": {
+        "link_id": "from both addresses, reason, value and first time: the same in every run",
+        "ip": "address that the identifier was told of first",
+        "network": "its virtual network, or NULL",
+        "other_ip": "the other address; the same one where two recordings tell it at different times",
+        "other_network": "its virtual network, or NULL",
+        "reason": "kind of identifier: a key that docs/methods.md explains",
+        "strength": "'hardware', 'software', 'subscription' or 'name': of what it is; no proof of one device",
+        "value": "the identifier",
+        "source": "protocol or detector that told it of ip",
+        "ts": "when it was first told of ip, UTC",
+        "capture_id": "capture of that frame",
+        "frame": "frame that told it of ip",
+        "other_source": "protocol or detector that told it of other_ip",
+        "other_ts": "when it was first told of other_ip, UTC",
+        "other_capture_id": "capture of that frame",
+        "other_frame": "frame that told it of other_ip",
+        "addresses": "addresses that the identifier was told of",
+        "counter": "what speaks against one device: keys that docs/methods.md explains",
+        "statement": "the link as one English sentence",
+    },
+    "endpoint_warnings": {
+        "endpoint_id": "the endpoint",
+        "ip": "its address",
+        "network": "its virtual network, or NULL",
+        "warning": "why it may not have been one device all the time: a key that docs/methods.md explains",
+        "told": "what was told, in text order, at most 32",
+        "first_ts": "when the first of it was told, UTC",
+        "capture_id": "capture of frame",
+        "frame": "frame that told the first of it",
+        "other_capture_id": "capture of other_frame",
+        "other_frame": "frame that told the second, NULL where there is one only",
+        "statement": "the sign as one English sentence",
+    },
+    "unexplained": {
+        "endpoint_id": "the endpoint",
+        "ip": "its address",
+        "network": "its virtual network, or NULL",
+        "place": "order in which the reasons are tried, from 1; a flow has the first that holds",
+        "reason": "why these flows have no label, or which sort of label: a key that docs/methods.md explains",
+        "labelled": "true: these flows have a label",
+        "flows": "flows; what several captures recorded counts once",
+        "bytes": "their bytes on the wire, both directions",
+        "services": "protocols recognised in them",
+        "apps": "their labels; of reason 'hint', applications whose addresses, ports or patterns they fit",
+        "first_ts": "first packet of the first of them, UTC",
+        "capture_id": "capture of that flow",
+        "first_frame": "its first frame",
+        "flow_id": "that flow",
+    },
         "note": "what its last run left out or could not do, as one English sentence",
     },
 }

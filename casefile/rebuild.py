@@ -1,6 +1,7 @@
 """The catalogue and all derived rows made anew, from evidence, log and detectors; and what differs from what is there.
 
     evidence/*/manifest.json + log  ->  exhibits, views        (entering.py)
+    authority*.toml + log           ->  authority              (authority_store.py)
     logged analyses, in order       ->  findings, events, ...  (the detectors, by `rerun`)
 
 It is done beside the catalogue (case.rebuild.duckdb) and compared with it, table by table, by canonical digest
@@ -20,12 +21,10 @@ import duckdb
 
 from wirecover.capture.version import tool_version
 from wirecover.casefile import schema
-from wirecover.casefile.authority_file import AuthorityFile, read_authority
-from wirecover.casefile.authority_store import enter_record, key_of
+from wirecover.casefile.authority_store import enter_record, record_files
 from wirecover.casefile.case import Case
 from wirecover.casefile.catalogue import explain, open_catalogue
 from wirecover.casefile.custody import Act, record
-from wirecover.casefile.demands import AUTHORITY_FILE
 from wirecover.casefile.derived import DERIVED
 from wirecover.casefile.derived_check import analyses, logged_digests
 from wirecover.casefile.digest import stored_digest
@@ -128,8 +127,8 @@ def _make(case: Case, log: list[Record], rerun: Rerun) -> list[Record]:
         transaction(connection),
     ):
         schema.apply(connection, empty=not listed, logged=True)
-        for file in _authorities(case.path):
-            enter_record(connection, file, key_of(case.path, file.authority))
+        for basis in record_files(case.path, log):
+            enter_record(connection, basis.file, basis.scope_sha256)
         for line in listed.values():
             manifest = logged_manifest(case.path, line)
             list_exhibit(connection, manifest, str(line.arguments["manifest_sha256"]), line.ts)
@@ -153,13 +152,6 @@ def _carry_over(case: Case) -> None:
             for table in (name for name in schema.own_tables() if name in there and name not in COMPARED):
                 connection.execute(f"INSERT INTO {table} BY NAME SELECT * FROM old.main.{table}")  # noqa: S608
         connection.execute("DETACH old")
-
-
-def _authorities(case: Path) -> list[AuthorityFile]:
-    """The records of the legal basis, the first one first."""
-    earlier = sorted(case.glob("authority.*.toml"), key=lambda path: (len(path.name), path.name))
-    last = case / AUTHORITY_FILE
-    return [read_authority(path) for path in (*earlier, *([last] if last.is_file() else []))]
 
 
 def _others(done: list[Record]) -> tuple[str, ...]:

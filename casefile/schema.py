@@ -43,6 +43,11 @@ TABLE_COMMENTS: Final = {
     "events": "One inferred message event",
     "calls": "One call",
     "call_flows": "One flow of a call",
+    "endpoints": "One address in one network: what the exhibits tell of the device or devices behind it",
+    "endpoint_facts": "One value that one source told of an endpoint in one capture",
+    "device_links": "One identifier told of two addresses, or of one at two times: a reason to look closer, no proof",
+    "endpoint_warnings": "One sign that an address was not that of one device all the time",
+    "unexplained": "Flows of one endpoint for one reason why they have no label, or with one sort of label",
     "analysis_notes": "One thing that a detector left out, and why",
 }
 _SCALARS: Final[dict[pa.DataType, str]] = {

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from wirecover.casefile.case import Case
 from wirecover.casefile.custody import Act, Entry, note
-from wirecover.casefile.derived import DERIVED
+from wirecover.casefile.derived import DERIVED, OWNED
 from wirecover.casefile.digest import stored_digest
 from wirecover.casefile.errors import CaseError
 from wirecover.casefile.schema import quoted
@@ -25,6 +25,7 @@ def replace_analysis(
     *,
     calls: pa.Table | None = None,
     call_flows: pa.Table | None = None,
+    tables: Mapping[str, pa.Table] | None = None,
     notes: Sequence[str] = (),
     parameters: Mapping[str, Any] | None = None,
     entry: Entry | None = None,
@@ -34,13 +35,16 @@ def replace_analysis(
 
     The tables are as `derived.py` says; every finding and event must carry `pattern`, every frame a finding
     of this very call, every flow of a call one of `calls`. CaseError otherwise, and the case is as it was.
-    One detector owns the calls: where `calls` is None, those in the case stay.
+    One detector owns the calls: where `calls` is None, those in the case stay. `tables` are others that this
+    detector owns (`derived.OWNED`); their rows replace all earlier ones.
     """
-    tables = {
+    if odd := sorted(set(tables or {}) - OWNED):
+        raise CaseError(f"{pattern}: not tables that a detector owns: {', '.join(odd)}")
+    handed = {
         "findings": findings, "finding_frames": finding_frames, "events": events, "calls": calls,
-        "call_flows": call_flows,
+        "call_flows": call_flows, **(tables or {}),
     }  # fmt: skip
-    given = {name: _checked(name, table) for name, table in tables.items() if table is not None}
+    given = {name: _checked(name, table) for name, table in handed.items() if table is not None}
     for name in ("findings", "events"):
         if name in given and set(given[name]["pattern"].unique().to_pylist()) - {pattern}:
             raise CaseError(f"{pattern}: its {name} name another pattern")
@@ -71,6 +75,8 @@ def replace_analysis(
         try:
             with transaction(connection):
                 _delete(connection, pattern, calls="calls" in given)
+                for name in sorted(OWNED & given.keys()):
+                    connection.execute(f"DELETE FROM {name}")  # noqa: S608 - a name of our own schema
                 for name, table in given.items():
                     _insert(connection, name, table)
                 facts["tables"] = {name: stored_digest(connection, name) for name in sorted(DERIVED)}

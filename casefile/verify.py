@@ -1,4 +1,4 @@
-"""Does the case hold: the log's chain, every file against its manifest, the catalogue against both.
+"""Does the case hold: the log's chain, every file against its manifest, the catalogue against both, the authority.
 
 What this shows: that nothing changed since the ingest, as far as log, catalogue and manifests were not all
 rewritten together. Against that stand heads of the log that were kept outside the case, signatures of examiners
@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 from wirecover.capture.identifiers import capture_id, flow_base
 from wirecover.capture.manifest import Manifest
 from wirecover.casefile.anchors import anchor_lines
+from wirecover.casefile.authority_record_check import authority_lines
 from wirecover.casefile.case import Case, Exhibit
 from wirecover.casefile.catalogue import explain
 from wirecover.casefile.demands import Demands, demands
@@ -54,7 +55,7 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """All lines, in a fixed order: the log, then the exhibits by name, then what should not be there."""
+    """All lines, in a fixed order: log, catalogue, authority, exhibits by name, then what should not be there."""
 
     checks: tuple[Check, ...]
 
@@ -82,6 +83,7 @@ def verify(
     exhibits, catalogue = _catalogue(case, state)
     listed = not any(check.detail.endswith(_UNREADABLE) for check in catalogue)
     checks = [*_log(case, state, trusted, heads), *catalogue]
+    checks += [Check("authority", holds, text) for holds, text in authority_lines(case, state.acts)]
     checks += [Check("custody log", holds, text) for holds, text in anchor_lines(case.path, state, list(tsa))]
     entered = logged_exhibits(state.acts)
     for exhibit in exhibits:

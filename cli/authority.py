@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from wirecover.capture.errors import EXIT_DONE, EXIT_REFUSED
+from wirecover.cli.acting import acting, open_case
 from wirecover.cli.options import case_argument
 from wirecover.cli.streams import count, show, tell
 
@@ -71,6 +72,7 @@ def show_case(case: Path) -> None:
 @authority.command()
 @case_argument
 @record_argument
+@acting
 def amend(case: Path, record: Path) -> None:
     """Put the record FILE in the place of the authority of CASE: a renewal, a confirmation, an answer.
 
@@ -78,9 +80,8 @@ def amend(case: Path, record: Path) -> None:
     """
     from wirecover.casefile.authority_file import read_authority
     from wirecover.casefile.authority_store import amend as put
-    from wirecover.casefile.case import Case
 
-    number, other_scope = put(Case.open(case), read_authority(record))
+    number, other_scope = put(open_case(case), read_authority(record))
     tell(f"Record {number} is now the authority of {case}.")
     if other_scope:
         tell(

@@ -54,6 +54,7 @@ TESTED_ELSEWHERE = {
     "casefile/anchors.py": "cli/test_log.py",
     "casefile/authority.py": "casefile/test_authority_file.py",
     "casefile/authority_instruments.py": "casefile/test_authority_check.py",
+    "casefile/authority_log.py": "casefile/test_authority_record_check.py",
     "casefile/bundle.py": "casefile/test_seal.py",
     "casefile/catalogue.py": "casefile/test_case.py",
     "casefile/demands.py": "casefile/test_custody.py",

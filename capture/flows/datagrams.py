@@ -496,6 +496,13 @@ def _take_stun(buffer: Any, start: int, length: int, packet: Any, found: Any) ->
             fine = _stun_address(buffer, value, size, True, found.stun_relayed, message)
         elif number == 0x0012 and first:
             fine = _stun_address(buffer, value, size, True, found.stun_peer, message)
+        elif number == 0x0013:  # what a relay forwards: a handshake in it is for the parsers
+            fine = (
+                size < 13
+                or not 20 <= buffer[value] <= 22
+                or buffer[value + 1] != 0xFE
+                or _u16(buffer, value + 3) != 0
+            )
         if not fine:
             return LEFT
         at = value + size + (-size & 3)

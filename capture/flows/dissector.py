@@ -139,7 +139,7 @@ class Dissector:
             if isinstance(reader, DnsTcpReader):
                 self._lookups.read_dns(dialogue, piece, message)
             elif message[4:8] == MAGIC_COOKIE:
-                self._lookups.read_stun(dialogue, piece, message)
+                self._read_stun(dialogue, piece, message)
             else:
                 self._read_relayed(dialogue, piece, message)
         if reader.problem is not None:
@@ -274,9 +274,8 @@ class Dissector:
             if piece.length in TELLING_LENGTHS:
                 note_datagram(dialogue.flow_no, piece, data, self._evidence)
         if data[4:8] == MAGIC_COOKIE and data[0] < 0x40:
-            self._lookups.read_stun(dialogue, piece, data)
             dialogue.service = dialogue.service or "stun"
-            return None
+            return self._read_stun(dialogue, piece, data)
         if dialogue.readers is not None and dialogue.readers.quic is not None:
             return self._read_quic(dialogue, dialogue.readers, piece, data)
         if data[0] < 64 and looks_like_dtls(data):
@@ -410,6 +409,13 @@ class Dissector:
         for problem in reader.problems[problems:]:
             self._note("malformed-dtls", problem, piece)
         return not all(one is not None and one.done for one in readers)
+
+    def _read_stun(self, dialogue: Dialogue, piece: Piece, data: bytes) -> bool | None:
+        """A STUN message, and the handshake that it may carry through a relay."""
+        indicated = self._lookups.read_stun(dialogue, piece, data)
+        if indicated is None or not looks_like_dtls(indicated):
+            return None
+        return self._read_dtls(dialogue, piece, indicated, relayed=True)
 
     @staticmethod
     def _from_client(dialogue: Dialogue, piece: Piece) -> bool | None:

@@ -30,11 +30,15 @@ class Lookups:
         """One DNS message."""
         try:
             message = parse_dns(data)
+            if message is None:
+                self._ledger.note("malformed-dns", "message is cut", piece.frame)
+                if piece.length <= len(data):  # so it was sent, and its receiver could not read it either
+                    return
+                message = parse_dns(data, cut=True)
         except Malformed as problem:
             self._ledger.note("malformed-dns", problem.reason, piece.frame)
             return
         if message is None:
-            self._ledger.note("malformed-dns", "message is cut", piece.frame)
             return
         if dialogue.service is not None and dialogue.service in MULTICAST_NAMES.values():
             told = self._hosts.take_message(
@@ -84,16 +88,16 @@ class Lookups:
         """The server name a client asked for is a name of the address that answered."""
         self._names.note(server, sni.lower(), "sni", flow_no, frame, ts)
 
-    def read_stun(self, dialogue: Dialogue, piece: Piece, data: bytes) -> None:
-        """One STUN message."""
+    def read_stun(self, dialogue: Dialogue, piece: Piece, data: bytes) -> bytes | None:
+        """One STUN message; the datagram that it carries to or from a relay, if it does (RFC 8656 section 11)."""
         try:
             message = parse_stun(data)
         except Malformed as problem:
             self._ledger.note("malformed-stun", problem.reason, piece.frame)
-            return
+            return None
         if message is None:
             self._ledger.note("malformed-stun", "message is cut", piece.frame)
-            return
+            return None
         self._evidence.add(
             "stun_messages",
             (dialogue.flow_no, piece.frame, piece.ts, endpoint_text(*piece.sender), message.method, message.class_,
@@ -105,3 +109,4 @@ class Lookups:
         dialogue.stun_software = dialogue.stun_software or message.software
         if not message.attribute_numbers <= dialogue.stun_attributes:
             dialogue.stun_attributes |= message.attribute_numbers
+        return message.indicated

@@ -84,6 +84,8 @@ def ethertype_layer(
         return ETHERNET, at + 4, 0
     if kind == 0x894F:
         return NSH, at, 0
+    if kind == 0x8903:  # FabricPath: forwarding tag and hop count, then the frame it carries
+        return (ETHERNET, at + 2, 0) if at + 2 <= end else (CUT, at, 0)
     if kind == 0x8870:  # a longer frame than its length field can say
         return LLC, at, 0
     if kind == 0x8926 or kind == 0x893F:  # tags of VN-Link and of 802.1BR

@@ -154,7 +154,8 @@ def _serial(buffer: Any, at: int, end: int, link: int) -> tuple[int, int, int]:
     if link == 9:
         if at + 2 <= end and buffer[at] == 0xFF and buffer[at + 1] == 0x03:
             return PPP, at + 2, 0
-        return PPP, at, 0
+        if at + 4 > end or (buffer[at] != 0x0F and buffer[at] != 0x8F):
+            return PPP, at, 0  # no protocol of PPP begins with the addresses of Cisco HDLC (RFC 1661 2)
     if at + 4 > end:
         return CUT, at, 0
     if buffer[at] == 0xFF and buffer[at + 1] == 0x03:
@@ -305,6 +306,18 @@ def _is_snap(buffer: Any, at: int, end: int) -> bool:
 
 
 @kernel
+def _mesh_control(buffer: Any, body: int, end: int) -> int:
+    """Octets of a Mesh Control field at `body` (802.11-2020 9.2.4.8.3), 0 where it is none.
+
+    Outside of a mesh the bit that announces it means something else, so LLC and SNAP must stand behind it.
+    """
+    if body >= end or buffer[body] > 2:
+        return 0
+    size = 6 + 6 * np.int64(buffer[body])
+    return size if _is_snap(buffer, body + size, end) else 0
+
+
+@kernel
 def wifi_layer(
     buffer: Any, at: int, end: int, notes: int, row: Any, stack: Any
 ) -> tuple[int, int, int, int, int]:
@@ -347,6 +360,13 @@ def wifi_layer(
     body = at + size
     if notes & 0x20:
         body = at + ((size + 3) & ~3)
+    mesh = 0
+    if control & 0x80 and buffer[at + (30 if to_ds and from_ds else 24) + 1] & 1:
+        mesh = _mesh_control(buffer, body, end)
+    if mesh:
+        if mesh == 18:
+            to_at, from_at = body + 6, body + 12
+        body += mesh
     if flags & 0x40 and not _is_snap(buffer, body, end):
         if _is_snap(buffer, body + 8, end):
             body += 8

@@ -3,13 +3,16 @@
 Sources: RFC 8200 4, 4302, 9293 3.1, 768, 3828, 2675, 9260 3; Community ID specification 1.0 (ICMP).
 """
 
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
 from wirecover.capture.kernels import kernel
 from wirecover.capture.packets.record import MALFORMED, PACKET, R_TCP, R_UDP
 from wirecover.capture.packets.steps import u16, u32
+
+MOST_EXTENSIONS: Final = 256
+"""More than a packet of 1500 octets holds; no text bounds their number or order (RFC 8200 4.1)."""
 
 
 @kernel
@@ -19,7 +22,7 @@ def ip6_extensions(buffer: Any, at: int, end: int, protocol: int) -> tuple[int, 
     protocol -1: an extension header is cut.
     """
     fragment, identification = -1, 0
-    for _ in range(12):
+    for _ in range(MOST_EXTENSIONS):
         if protocol in (0, 43, 60, 135, 139, 140):
             if at + 8 > end:
                 return -1, at, fragment, identification

@@ -143,37 +143,35 @@ def _u16(data: bytes, at: int) -> int:
     return data[at] << 8 | data[at + 1]
 
 
-def parse_dns(data: bytes) -> DnsMessage | None:
+def parse_dns(data: bytes, *, cut: bool = False) -> DnsMessage | None:
     """One message from the start of `data`; None when `data` ends inside it. Raises Malformed.
 
-    Record data that breaks the format of its type does not fail the message: it is kept in hexadecimal.
+    Record data that breaks the format of its type does not fail the message: it is kept in hexadecimal. `cut`: the
+    recorder kept no more of the message. What is whole is given then, if that is one question at least.
     """
     if len(data) < HEADER_BYTES:
         return None
     identifier, flags, *counts = (_u16(data, at) for at in range(0, HEADER_BYTES, 2))
-    offset = HEADER_BYTES
-    questions: list[DnsQuestion] = []
-    for _ in range(counts[0]):
-        question = _question(data, offset)
-        if question is None:
-            return None
-        questions.append(question[0])
-        offset = question[1]
+    questions, offset = _questions(data, counts[0])
+    if len(questions) < counts[0] and not (cut and questions):
+        return None
     sections: list[list[DnsRecord]] = [[], [], []]
     edns: Edns | None = None
     extended = 0
-    for section, count in zip(sections, counts[1:], strict=True):
-        for _ in range(count):
-            raw = _raw_record(data, offset)
-            if raw is None:
-                return None
-            offset = raw.end
-            if raw.type == _OPT and section is sections[2]:
-                if edns is not None:
-                    raise Malformed(raw.start, "more than one OPT record")
-                edns, extended = _edns(data, raw), raw.ttl >> 24
-                continue
-            section.append(_record(data, raw))
+    wanted = (section for section, count in zip(sections, counts[1:], strict=True) for _ in range(count))
+    for section in wanted if len(questions) == counts[0] else ():
+        raw = _raw_record(data, offset)
+        if raw is None and cut and questions:
+            break
+        if raw is None:
+            return None
+        offset = raw.end
+        if raw.type == _OPT and section is sections[2]:
+            if edns is not None:
+                raise Malformed(raw.start, "more than one OPT record")
+            edns, extended = _edns(data, raw), raw.ttl >> 24
+            continue
+        section.append(_record(data, raw))
     return DnsMessage(
         id=identifier,
         is_response=bool(flags & 0x8000),
@@ -190,6 +188,18 @@ def parse_dns(data: bytes) -> DnsMessage | None:
         edns=edns,
         size=offset,
     )
+
+
+def _questions(data: bytes, count: int) -> tuple[list[DnsQuestion], int]:
+    """As many of them as are whole, and the offset after those."""
+    questions, offset = [], HEADER_BYTES
+    for _ in range(count):
+        question = _question(data, offset)
+        if question is None:
+            break
+        questions.append(question[0])
+        offset = question[1]
+    return questions, offset
 
 
 def _question(data: bytes, offset: int) -> tuple[DnsQuestion, int] | None:

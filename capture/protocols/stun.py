@@ -20,6 +20,7 @@ HEADER_BYTES: Final = 20
 CHANNEL_HEADER_BYTES: Final = 4
 _MS_COOKIE: Final = bytes.fromhex("72c64bc6")  # [MS-TURN] 2.2.2.1, in the attribute 0x000F
 _FINGERPRINT_XOR: Final = 0x5354554E
+_INDICATIONS: Final = (0x0016, 0x0017)
 _RETRY_METHODS: Final = frozenset(range(1, 10))  # methods that classic STUN and the TURN of its time knew
 
 
@@ -60,6 +61,13 @@ class StunMessage:
     def peer(self) -> str | None:
         """The first peer."""
         return self.peers[0] if self.peers else None
+
+    @property
+    def indicated(self) -> bytes | None:
+        """The datagram of a Send or Data indication (RFC 8656 section 11); not to be stored."""
+        if self.type not in _INDICATIONS:
+            return None
+        return next((value for number, value in self.attributes if number == 0x0013), None)
 
     @property
     def attribute_names(self) -> tuple[str, ...]:

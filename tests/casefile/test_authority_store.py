@@ -11,6 +11,7 @@ from wirecover.casefile import authority_store
 from wirecover.casefile.authority_file import AuthorityFile, parse_authority
 from wirecover.casefile.case import Case
 from wirecover.casefile.errors import AuthorityError
+from wirecover.casefile.verify import verify
 
 NOW = 1_700_000_000 * 10**9
 LONG_AFTER = 4_080_000_000 * 10**9
@@ -158,3 +159,58 @@ def test_the_key_of_pseudonyms_is_made_once_and_needed(tmp_path: Path) -> None:
         (case.path / authority_store.KEY_FILE).write_text(bad)
         with pytest.raises(AuthorityError, match="key"):
             authority_store.permit(case, "ingest")
+
+
+def test_an_amendment_killed_at_any_step_is_entered_whole_or_not_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before its line in the log nothing was amended; behind it, the next run finishes what is left."""
+    renewed = file(more=RENEWED)
+    before_line, behind_line = (authority_store, "record_facts"), (authority_store, "enter_record")
+    for number, ((module, name), entered) in enumerate(((before_line, False), (behind_line, True))):
+        tmp_path.joinpath(str(number)).mkdir()
+        case = make(tmp_path / str(number), file())
+
+        def killed(*_: object) -> None:
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patch:
+            patch.setattr(module, name, killed)
+            with pytest.raises(KeyboardInterrupt):
+                authority_store.amend(case, renewed)
+        found = [
+            one.detail for one in verify(case).checks if one.subject == "authority" and one.holds is False
+        ]
+        assert any("was killed" in one for one in found)
+        held = case.authority()
+        case.connect(write=True).close()
+        assert held is not None and (held.sha256 == renewed.sha256) is entered
+        assert verify(case).holds and not (case.path / ".authority.toml.new").exists()
+        if not entered:
+            assert authority_store.amend(case, renewed)[0] == 2
+        assert [path.name for path in sorted(case.path.glob("authority*.toml"))] == [
+            "authority.1.toml", "authority.toml",
+        ]  # fmt: skip
+        assert verify(case).holds
+
+
+def test_an_amendment_that_cannot_be_entered_is_withdrawn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case = make(tmp_path, file())
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(authority_store, "enter_record", full)
+        with pytest.raises(OSError):
+            authority_store.amend(case, file(more=RENEWED))
+    held = case.authority()
+    assert held is not None and held.sha256 == file().sha256 and verify(case).holds
+    assert authority_store.amend(case, file(more=RENEWED))[0] == 2
+
+
+def test_the_record_that_holds_is_no_amendment(tmp_path: Path) -> None:
+    with pytest.raises(AuthorityError, match="holds already"):
+        authority_store.amend(make(tmp_path, file()), file())

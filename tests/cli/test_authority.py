@@ -46,3 +46,14 @@ def test_show_and_amend(run, tmp_path: Path) -> None:
 def test_a_training_case_has_none(run, tmp_path: Path) -> None:
     run("init", tmp_path / "c", "--training")
     assert "training case" in run("authority", "show", tmp_path / "c").out
+
+
+def test_an_amendment_gives_the_reason_that_the_record_asks_for(run, tmp_path: Path) -> None:
+    record, asks = tmp_path / "a.toml", '[custody]\nreason_required = true\ntwo_person = ["authority"]\n'
+    record.write_bytes(orders.order(more=asks))
+    assert run("init", tmp_path / "c", "--authority", record).code == 0
+    record.write_bytes(orders.order({"2099-01-01": "2098-01-01"}, more=asks))
+    done = run("authority", "amend", tmp_path / "c", record)
+    assert done.code == 4 and len(done.lines) == 1 and "--reason TEXT" in done.lines[0]
+    done = run("authority", "amend", tmp_path / "c", record, "--reason", "renewed")
+    assert done.code == 4 and len(done.lines) == 1 and "two examiners" in done.lines[0]

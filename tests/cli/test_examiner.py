@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 import pytest
+from support import orders
 
 WORDS = ("--role", "analyst", "--organisation", "court")
 
@@ -55,14 +56,14 @@ def test_acts_are_signed_and_the_key_can_be_trusted(run, case: Path, ana: Path, 
     assert run("sql", case, "SELECT 1", "--second", ana, "--second-passphrase-file", secret).code == 2
 
 
-def test_two_must_sign_where_the_authority_says_so(
-    run, case: Path, ana: Path, secret: Path, tmp_path: Path
-) -> None:
+def test_two_must_sign_where_the_authority_says_so(run, ana: Path, secret: Path, tmp_path: Path) -> None:
     assert (
         run("examiner", "new", tmp_path / "bob", "--name", "Bob", *WORDS, "--passphrase-file", secret).code
         == 0
     )
-    (case / "authority.toml").write_text('[custody]\ntwo_person = ["export"]\n', encoding="utf-8")
+    case, record = tmp_path / "case", tmp_path / "order.toml"
+    record.write_bytes(orders.order(more='[custody]\ntwo_person = ["export"]\n'))
+    assert run("init", case, "--authority", record).code == 0
     out = tmp_path / "x.csv"
     words = [
         "sql",

@@ -14,6 +14,7 @@ with atheris.instrument_imports(include=["wirecover.capture.protocols"]):
 def main() -> None:
     """Never returns: libFuzzer ends the process."""
     name, *options = sys.argv[1:]
+    TARGETS[name](b"")  # kernels are compiled before libFuzzer's clock runs
     atheris.Setup([sys.argv[0], *options], TARGETS[name])
     atheris.Fuzz()
 

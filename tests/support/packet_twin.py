@@ -153,7 +153,10 @@ def _link(row: Row, view: View, link: int) -> None:
         if link == 204:
             view = view.behind(1)
             address_and_control = view.data[:2] == b"\xff\x03"
-        _ppp(row, view.behind(2) if address_and_control else view)
+        if view.data[:1] in (b"\x0f", b"\x8f") and len(view.data) >= 4:
+            _hdlc(row, view, 104)
+        else:
+            _ppp(row, view.behind(2) if address_and_control else view)
     elif link in (50, 104, 205):
         _hdlc(row, view.behind(1) if link == 205 else view, link)
     elif link == 51:
@@ -399,9 +402,10 @@ def _wifi(row: Row, view: View, padded: bool = False, swapped: bool = False) -> 
     if version or kind != 2 or subtype & 4:
         return
     size = 24 + 6 * (flags & 3 == 3)
-    aggregate = False
+    aggregate = mesh = False
     if subtype & 8:
-        aggregate = bool(view.need(size + 2, LINK)[size] & 0x80)
+        quality = view.need(size + 2, LINK)[size:]
+        aggregate, mesh = bool(quality[0] & 0x80), bool(quality[1] & 1)
         size += 2 + 4 * (flags >> 7)
     header = view.need(size, LINK)
     if header[22] & 15:
@@ -417,6 +421,11 @@ def _wifi(row: Row, view: View, padded: bool = False, swapped: bool = False) -> 
     def clear(skip: int) -> bool:
         return body.data[skip : skip + 6] == b"\xaa\xaa\x03\0\0\0" and len(body.data) >= skip + 8
 
+    if mesh and body.data and body.data[0] <= 2 and clear(6 + 6 * body.data[0]):
+        """9.2.4.8.3: flags, hop count, sequence number, and up to two more addresses"""
+        if body.data[0] == 2:
+            row.carrier = ("mac", body.data[12:18], body.data[6:12])
+        body = body.behind(6 + 6 * body.data[0])
     if flags & 0x40:
         offset = next((skip for skip in (0, 8, 4) if clear(skip)), None)
         if offset is None:
@@ -464,6 +473,10 @@ def _ethertype(row: Row, view: View, kind: int) -> None:
         _ethernet(row, view.behind(4))
     elif kind == 0x894F:
         _nsh(row, view)
+    elif kind == 0x8903:
+        row.headers.append("fabricpath")
+        view.need(2, LINK)
+        _ethernet(row, view.behind(2))
     elif kind == 0x8870:
         _llc(row, view)
     elif kind in (0x8926, 0x893F):
@@ -567,7 +580,7 @@ def _ip6(row: Row, view: View) -> None:
     body = view.behind(40)
     if length:
         body = body.limit(length)
-    for _ in range(12):
+    for _ in range(256):
         if following in (0, 43, 60, 135, 139, 140):
             following, units = struct.unpack("!BB", body.need(8, IP6_EXTENSION)[:2])
             size = 8 + 8 * units

@@ -123,6 +123,11 @@ def _links(inner4: Packet, inner6: Packet) -> list[_Made]:
         ("802.11 aggregate", bytes(_wifi(subtype=8)) + b"\x80\0" + aggregate, 105, wifi),
         ("802.11 aggregate of two", bytes(_wifi(subtype=8)) + b"\x80\0" + aggregate + bytes(-len(aggregate) % 4)
          + aggregate, 105, wifi | {"reason": 14}),
+        ("802.11 mesh", bytes(_wifi(FCfield=3, addr4=_STATION, subtype=8)) + b"\0\1" + b"\0\x20" + bytes(4)
+         + bytes(_SNAP) + raw4, 105, wifi),
+        ("802.11 mesh proxy", bytes(_wifi(FCfield=3, addr4=_STATION, subtype=8)) + b"\0\1" + b"\2\x20" + bytes(16)
+         + bytes(_SNAP) + raw4, 105, wifi),
+        ("802.11 mesh bit outside of a mesh", bytes(_wifi(subtype=8)) + b"\0\1" + bytes(_SNAP) + raw4, 105, wifi),
         ("radiotap", RadioTap(present="TSFT+Flags", mac_timestamp=5, Flags=0) / quality / _SNAP / inner4, 127, wifi),
         (
             "radiotap padding",
@@ -192,6 +197,7 @@ def _tunnels(inner4: Packet, inner6: Packet, outer: Packet) -> list[_Made]:
             1,
             _V4 | _U | {"tunnel": "pbb", "tunnel_id": 0x1234, "vlan": 5, "layers": 3, "segment": 12 << 24 | 0x1234},
         ),
+        ("fabricpath", _ether(type=0x8903) / Raw(b"\x40\x20") / _ether() / inner4, 1, _V4 | _U),
         ("vn-tag", _ether(type=0x8926) / Raw(bytes(4) + b"\x08\0") / inner4, 1, _V4 | _U),
         ("e-tag", _ether(type=0x893F) / Raw(bytes(6) + b"\x86\xdd") / inner6, 1, _V6 | _U),
         ("nsh", _ether(type=0x894F) / Raw(nsh + raw4), 1, _V4 | _U | {"tunnel": "nsh", "tunnel_id": 0x123}),
@@ -285,6 +291,8 @@ def _zoo() -> tuple[Specimen, ...]:
         ("ppp", b"\xff\x03\x00\x21" + bytes(inner4), 9, _V4 | _U),
         ("ppp without address", b"\x00\x57" + bytes(inner6), 9, _V6 | _U),
         ("ppp compressed", b"\x21" + bytes(inner4), 9, _V4 | _U),
+        ("cisco hdlc as ppp", b"\x0f\x00\x08\x00" + bytes(inner4), 9, _V4 | _U),
+        ("cisco hdlc broadcast as ppp", b"\x8f\x00\x86\xdd" + bytes(inner6), 9, _V6 | _U),
         ("ppp hdlc", b"\xff\x03\x00\x21" + bytes(inner4), 50, _V4 | _U),
         ("cisco hdlc", b"\x0f\x00\x08\x00" + bytes(inner4), 104, _V4 | _U),
         (
@@ -309,6 +317,12 @@ def _zoo() -> tuple[Specimen, ...]:
         ("link ipv4", inner4, 228, _V4 | _U),
         ("link ipv6", inner6, 229, _V6 | _U),
         ("an unknown link", bytes(60), 147, {"status": 2}),
+        (
+            "six of thirty extensions",
+            _ether() / _six(nh=60) / Raw(b"\x3c\0\1\4\0\0\0\0" * 29 + b"\x11\0\1\4\0\0\0\0") / _udp(),
+            1,
+            _V6 | _U,
+        ),
         (
             "six extensions",
             _ether()

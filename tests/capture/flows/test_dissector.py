@@ -310,6 +310,27 @@ def test_a_syn_that_comes_late_begins_no_other_flow(tmp_path: Path) -> None:
     assert len(Read(tmp_path, late)["flows"]) == 1
 
 
+def test_dns_that_the_recorder_cut(tmp_path: Path) -> None:
+    way = line(53, server="192.0.2.53")
+    frames = talk.datagrams(
+        way,
+        (True, talk.dns_query(7, "chat.example")),
+        (False, talk.dns_answer(7, "chat.example", "cdn.example", b"\xc0\0\2\7")),
+    )
+    found = Read(tmp_path, [one.cut(len(one.data) - 3) for one in frames])
+    asked = [(one["query_name"], one["is_response"], one["answers"]) for one in found["dns_messages"]]
+    assert asked == [("chat.example", True, 1)]  # of the question's own type and class too little is left
+    assert [(one["type"], one["data"]) for one in found["dns_answers"]] == [("CNAME", "cdn.example")]
+    assert ("malformed-dns", "message is cut") in found.damage()
+
+
+def test_dns_that_was_sent_short_is_not_read(tmp_path: Path) -> None:
+    answer = talk.dns_answer(7, "chat.example", "cdn.example", b"\xc0\0\2\7")[:-3]
+    found = Read(tmp_path, talk.datagrams(line(53, server="192.0.2.53"), (False, answer)))
+    assert not found["dns_messages"] and not found["dns_answers"]
+    assert found.damage() == {("malformed-dns", "message is cut")}
+
+
 # ---- relays, proxies, tunnels ----------------------------------------------------------------------------
 
 
@@ -332,6 +353,37 @@ def test_dtls_in_a_turn_channel(tmp_path: Path) -> None:
     (row,) = found["tls_handshakes"]
     assert (row["carrier"], row["sni"]) == ("dtls", "call.example")
     assert found["flows"][0]["service"] == "stun"
+
+
+def indication(kind: int, data: bytes) -> bytes:
+    """A Send (0x16) or Data (0x17) indication with the peer's address before the data."""
+    peer = b"\x00\x12\x00\x08\x00\x01\x21\x10\x2b\x12\xa4\x43"
+    body = peer + struct.pack("!HH", 0x13, len(data)) + data + bytes(-len(data) % 4)
+    return struct.pack("!HHI", kind, len(body), 0x2112A442) + bytes(range(12)) + body
+
+
+@pytest.mark.parametrize("kind", [0x16, 0x17])
+def test_dtls_in_turn_indications(tmp_path: Path, kind: int) -> None:
+    chatter = [(True, binding(number)) for number in range(6)]
+    hello = indication(kind, dtls_hello(b"call.example"))
+    media = [(True, indication(kind, b"\x80" + bytes(30)))] * 3
+    found = Read(tmp_path, talk.datagrams(line(3478), *chatter, (True, hello), *media))
+    (row,) = found["tls_handshakes"]
+    assert (row["carrier"], row["sni"], row["client_frame"]) == ("dtls", "call.example", 7)
+    assert found["flows"][0]["service"] == "stun"
+    assert [one["frame"] for one in found["stun_messages"]] == list(range(1, 11))
+
+
+def test_a_turn_request_with_data_is_no_indication(tmp_path: Path) -> None:
+    found = Read(tmp_path, talk.datagrams(line(3478), (True, indication(0x03, dtls_hello(b"call.example")))))
+    assert not found["tls_handshakes"]
+    assert len(found["stun_messages"]) == 1
+
+
+def test_dtls_in_turn_indications_over_tcp(tmp_path: Path) -> None:
+    way = line(3478).open().say(True, binding(1)).say(True, indication(0x16, dtls_hello(b"tcp.example")))
+    (row,) = Read(tmp_path, way.frames)["tls_handshakes"]
+    assert (row["carrier"], row["sni"]) == ("dtls", "tcp.example")
 
 
 def test_dtls_and_media_behind_lengths(tmp_path: Path) -> None:

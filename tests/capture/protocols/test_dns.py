@@ -56,6 +56,26 @@ def test_answer_with_edns():
     assert message.size == len(ANSWER)
 
 
+@pytest.mark.parametrize("end", range(len(ANSWER)))
+def test_of_a_message_that_the_recorder_cut_what_is_whole(end):
+    whole = parse_dns(ANSWER)
+    message = parse_dns(ANSWER[:end], cut=True)
+    assert parse_dns(ANSWER[:end]) is None
+    if end < len(QUERY):
+        assert message is None
+        return
+    assert message.questions == whole.questions
+    assert message.answers == whole.answers[: len(message.answers)]
+    assert message.authority == whole.authority[: len(message.authority)]
+    assert message.edns is None
+    assert len(QUERY) <= message.size <= end
+
+
+def test_a_cut_message_without_a_question_is_nothing():
+    assert parse_dns(MDNS[:-1], cut=True) is None
+    assert parse_dns(header(0x0100, 2) + NAME + b"\0\1\0\1", cut=True).questions[0].name == "g.WhatsApp.net"
+
+
 def test_extended_response_code():
     data = header(0x8180, 0, 0, 0, 1) + record(b"\0", 41, b"", class_=512, ttl=0x01000000)
     message = parse_dns(data)
