@@ -54,7 +54,7 @@ $(INSTALLED): $(LOCKS) pyproject.toml hatch_build.py $(STALE)
 	@if [ -z "$(PYTHON)" ] && [ -z "$(UV)" ]; then echo "make setup: no Python >= 3.11 found (set PYTHON=...)" >&2; exit 1; fi
 	@if [ -n "$(UV)" ]; then \
 		[ -x $(PY) ] || "$(UV)" venv --quiet $(if $(PYTHON),--python $(PYTHON),--python 3.12) $(VENV); \
-		"$(UV)" pip install --quiet --python $(PY) --require-hashes -r requirements-dev.lock && \
+		"$(UV)" pip install --quiet --compile-bytecode --python $(PY) --require-hashes -r requirements-dev.lock && \
 		"$(UV)" pip install --quiet --python $(PY) --no-deps --no-build-isolation --reinstall-package wirecover -e .; \
 	else \
 		[ -x $(PY) ] || $(PYTHON) -m venv $(VENV); \
@@ -64,8 +64,9 @@ $(INSTALLED): $(LOCKS) pyproject.toml hatch_build.py $(STALE)
 	fi
 	@touch $@
 
-# No user shall wait for a compiler: the kernels are compiled and cached here.
+# No user shall wait for a compiler: modules and kernels are compiled and cached here.
 $(KERNELS): $(INSTALLED) $(KERNEL_SOURCES)
+	@$(PY) -m compileall -q capture casefile queries analysis report cli
 	@$(PY) -m wirecover.capture.kernels
 	@touch $@
 

@@ -25,6 +25,7 @@ import os
 import stat
 import sys
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, TypeVar, cast
 
@@ -51,6 +52,7 @@ MODULES: Final = (
     "wirecover.capture.flows.datagrams",
     "wirecover.capture.flows.flights",
     "wirecover.capture.flows.known",
+    "wirecover.capture.flows.initials",
     "wirecover.capture.flows.judgements",
     "wirecover.capture.flows.labels",
     "wirecover.capture.flows.tunnels",
@@ -80,7 +82,7 @@ def _cached(function: Callable[..., Any]) -> Any:
         compiled = njit(nogil=True, cache=True)(function)
     except RuntimeError:  # numba: "no locator available", no cache folder can be written
         return None
-    return compiled if is_private(_cache_path(compiled), Path(function.__code__.co_filename)) else None
+    return compiled if _is_private(_cache_path(compiled), Path(function.__code__.co_filename)) else None
 
 
 def _cache_path(compiled: Any) -> Path | None:
@@ -108,6 +110,10 @@ def is_private(folder: Path | None, source: Path) -> bool:
         if facts.st_uid not in owners or (open_to_all and not sticky_parent):
             return False
     return True
+
+
+_is_private: Final = lru_cache(is_private)
+"""Asked once a module, not once a kernel."""
 
 
 def warm(modules: Iterable[str] = MODULES) -> None:

@@ -17,9 +17,10 @@ from wirecover.capture.flows.datagrams import DNS, STUN, DatagramReader
 from wirecover.capture.flows.dialogue import Dialogue
 from wirecover.capture.flows.dissector import PACKET_FIELDS, Dissector, PacketFacts, Piece
 from wirecover.capture.flows.flights import MAX_CHAIN_NAMES, NO_CHAINS, FlightDeck
-from wirecover.capture.flows.handshake import Chain, Handshake
+from wirecover.capture.flows.handshake import QUIC_VERSIONS, Chain, Handshake
 from wirecover.capture.flows.handshakes import ech_of
 from wirecover.capture.flows.hosts import HostBook
+from wirecover.capture.flows.initials import InitialBook
 from wirecover.capture.flows.known import (
     CANDIDATE_AT,
     CHAIN,
@@ -32,6 +33,7 @@ from wirecover.capture.flows.known import (
     MAX_BITS,
     NO_SHAPES,
     NO_STRINGS,
+    OF_QUIC,
     OF_STUN,
     OF_TLS,
     ROOM,
@@ -83,7 +85,11 @@ class Conversations:
         self._dialogues: dict[int, Dialogue] = {}
         self._known: NDArray[Any] = np.zeros(0, KNOWN)
         self._deck = FlightDeck(tracker.seed)
-        self._talk = new_talk(self.shapes.clients.shapes, self.shapes.servers.shapes, self._deck.flights)
+        self._initials = InitialBook(tracker.seed)
+        shapes = self.shapes
+        self._talk = new_talk(
+            shapes.clients.shapes, shapes.servers.shapes, self._deck.flights, shapes.quic_clients.shapes
+        )
 
     def get(self, slot: int) -> Dialogue | None:
         """What parsers know of a flow."""
@@ -124,6 +130,15 @@ class Conversations:
         candidates, hellos = step.candidates, step.hellos
         status = self._datagrams.read(rows, buffer, candidates, self._tracker.flows)
         self._fit()
+        initials = self._initials
+        initials.read(
+            rows, buffer, candidates, status, self._datagrams.found.message, self._tracker.flows, self._known
+        )
+        for key, body, server in initials.hellos():
+            if server:
+                self.shapes.meet_server(key, body)
+            else:
+                self.shapes.meet_quic(key, body)
         if len(self._talk.left) < 2 * (len(candidates) + len(hellos)):
             self._talk = self._talk._replace(left=np.zeros(2 * (len(candidates) + len(hellos)), np.int32))
         cursor = self._talk.cursor
@@ -134,8 +149,8 @@ class Conversations:
         )
         while True:
             why = converse(
-                self._talk, rows, buffer, step.copies, candidates, hellos, self._datagrams.found,
-                self._tracker.flows, self._tracker.halves, self._known, self.names.arrays,
+                self._talk, rows, buffer, step.copies, candidates, hellos, self._datagrams.found, initials.attempts,
+                initials.streams.bodies, self._tracker.flows, self._tracker.halves, self._known, self.names.arrays,
             )  # fmt: skip
             if why == SHAPE:
                 self._meet(hellos[cursor[HELLO_AT]], pieces.plain)
@@ -152,6 +167,10 @@ class Conversations:
                     one = candidates[cursor[CANDIDATE_AT]]
                     self._meet_chain(int(one["slot"]), int(rows["frame"][one["packet"]]))
         self._write_datagrams(rows, candidates, status)
+        self._evidence.add_columns(
+            "quic_handshakes", initials.rows(rows, buffer, candidates, self._tracker.flows["flow_no"])
+        )
+        self._evidence.sort_new("quic_handshakes", "frame")
 
     def _fit(self) -> None:
         """A KNOWN row for every slot of the flow table."""
@@ -255,13 +274,21 @@ class Conversations:
             dialogue.client_half = int(known["client_half"]) if known["client_half"] >= 0 else None
         elif known["service"] == OF_STUN:
             self._restore_stun(dialogue, known)
+        elif known["service"] == OF_QUIC:
+            dialogue.handshake = self._handshake(known)
+            dialogue.client_half = dialogue.client_told = int(known["client_half"])
+            dialogue.deaf = True
+            self.dissector.end_quic(dialogue)
         return dialogue
 
     def _handshake(self, known: Any) -> Handshake:
-        handshake = Handshake("tcp")
+        of_quic = known["service"] == OF_QUIC
+        handshake = Handshake("quic" if of_quic else "tcp")
+        handshake.quic_version = QUIC_VERSIONS[known["quic"]]
+        clients = self.shapes.quic_clients if of_quic else self.shapes.clients
         if known["client_frame"]:
             handshake.take_client(
-                self.shapes.clients.facts[known["client"]], self._text(known["sni"]),
+                clients.facts[known["client"]], self._text(known["sni"]),
                 int(known["client_frame"]), int(known["client_ts"]),
             )  # fmt: skip
         if known["ech"] >= 0:

@@ -36,6 +36,8 @@ FIRST: Final = 4
 """Flag: the first message of its flow."""
 ADDRESSES: Final = 8
 """Flag: a DNS response with addresses among its answers."""
+INITIAL: Final = 16
+"""The first Initial of a QUIC flow whose hellos were both read (see `initials`)."""
 
 MAX_ANSWERS: Final = 64
 MAX_ATTRIBUTES: Final = 40

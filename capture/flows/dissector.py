@@ -387,6 +387,11 @@ class Dissector:
         """What else the handshake showed, once it is over."""
         facts = readers.quic_facts or QuicFacts()
         self._evidence.add("quic_handshakes", facts.row(dialogue.flow_no, readers.quic_seen[0][0], reader))
+        self.end_quic(dialogue)
+
+    @staticmethod
+    def end_quic(dialogue: Dialogue) -> None:
+        """The hellos of a QUIC flow are known: kernels have read them."""
         dialogue.readers = _FINISHED_QUIC_FLOW
 
     def _read_dtls(

@@ -9,11 +9,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from wirecover.capture.flows.texts import named
 from wirecover.capture.protocols.ja3 import ja3, ja3s
 from wirecover.capture.protocols.ja4 import ja4
 from wirecover.capture.protocols.tls import ClientHello, ServerHello, cipher_name, resumed, version_name
+from wirecover.capture.registries.quic_versions import V1, V2
+from wirecover.capture.registries.quic_versions import version_name as quic_version_name
 from wirecover.capture.tables import TLS_HANDSHAKES
 
+QUIC_VERSIONS: Final = (None, *(quic_version_name(number) for number in (V1, V2)))
+"""By the code of a KNOWN row."""
 _JA4_LETTER: Final = {"tcp": "t", "dtls": "d", "quic": "q"}
 
 
@@ -190,9 +195,9 @@ def handshake_columns(flow_no: Sequence[int], handshakes: Sequence[Handshake]) -
 
 def known_handshakes(
     flow_no: NDArray[np.int64], known: NDArray[Any], clients: Sequence[ClientFacts | None],
-    servers: Sequence[ServerFacts | None], names: pa.Array, chain_of: Callable[[int], Chain],
+    servers: Sequence[ServerFacts | None], names: pa.Array, chain_of: Callable[[int], Chain], carrier: str,
 ) -> list[pa.Array]:  # fmt: skip
-    """The same of KNOWN rows: TLS over TCP. `names` are their server names, `chain_of` tells the certificates."""
+    """The same of KNOWN rows. `names` are their server names, `chain_of` tells the certificates."""
     client, client_at = np.unique(known["client"], return_inverse=True)
     server, server_at = np.unique(known["server"], return_inverse=True)
 
@@ -217,7 +222,7 @@ def known_handshakes(
     asked, answered = known["client_frame"] != 0, known["server_frame"] != 0
     size = len(known)
     columns: dict[str, pa.Array] = {
-        "flow_no": pa.array(flow_no), "carrier": pa.repeat("tcp", size), "sni": names,
+        "flow_no": pa.array(flow_no), "carrier": pa.repeat(carrier, size), "sni": names,
         "hello_retry": pa.array(np.zeros(size, np.bool_), mask=~answered),
         **{name: pa.array(known[name], mask=~asked) for name in ("client_frame", "client_ts")},
         **{name: pa.array(known[name], mask=~answered) for name in ("server_frame", "server_ts")},
@@ -232,6 +237,7 @@ def known_handshakes(
             )
         },
         "certificate_sha1s": certificates(0), "certificate_sha256s": certificates(1),
+        "quic_version": named(known["quic"], QUIC_VERSIONS),
     }  # fmt: skip
     return [
         columns[field.name] if field.name in columns else pa.nulls(size, field.type)

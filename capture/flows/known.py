@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from wirecover.capture.flows.datagrams import ADDRESSES, DNS, FIRST, STUN, DatagramReader
+from wirecover.capture.flows.datagrams import ADDRESSES, DNS, FIRST, INITIAL, STUN, DatagramReader
 from wirecover.capture.flows.flights import (
     FOLLOWED,
     LEAVE,
@@ -25,9 +25,10 @@ from wirecover.capture.flows.flights import (
     open_flight,
 )
 from wirecover.capture.flows.hellos import HELLO
+from wirecover.capture.flows.initial_hellos import ATTEMPT
 from wirecover.capture.flows.names import NameBook, asked, fresh, learn, note
 from wirecover.capture.flows.shapes import ShapeTable, find_shape
-from wirecover.capture.flows.state import AFTER_GAP, CANDIDATE, FLOW, HALF, IS_TLS, POOLED, TLS_START
+from wirecover.capture.flows.state import AFTER_GAP, CANDIDATE, FLOW, HALF, IS_TLS, OTHER, POOLED, TLS_START
 from wirecover.capture.flows.strings import AS_IT_IS, LOWER, intern
 from wirecover.capture.kernels import kernel
 from wirecover.capture.packets.record import PACKET
@@ -42,7 +43,7 @@ KNOWN: Final = np.dtype(
         ("chain", "i4"), ("flight", "i4"), ("fresh", "i4"), ("ech", "i4"), ("ech_suite", "i4"),
         ("first_kind", "u2", FIRST_STUN), ("first_length", "u2", FIRST_STUN), ("first_half", "u1"),
         ("first_count", "u1"),
-        ("service", "u1"), ("spoken", "u1"), ("client_half", "i1"), ("abbreviated", "i1"),
+        ("service", "u1"), ("spoken", "u1"), ("client_half", "i1"), ("abbreviated", "i1"), ("quic", "u1"),
     ]
 )  # fmt: skip
 """Of the flow `flow_no` (another number: nothing is known of the flow in this slot). Frames are 0, numbers of
@@ -52,7 +53,7 @@ STUN messages, bit k of first_half: which half sent message k. spoken: there is 
 number; flight: the block in which the server's flight is gathered, FLIGHT_OVER when it is read. fresh: that of its
 names whose answer came right before the flow. ech, ech_suite: config id, and KDF << 16 | AEAD, of an outer Encrypted
 ClientHello. abbreviated: 1 = up to
-TLS 1.2 the server went on without certificates, -1 = not known."""
+TLS 1.2 the server went on without certificates, -1 = not known. quic: code of the QUIC version (`initials`)."""
 NO_FLIGHT: Final = -1
 FLIGHT_OVER: Final = -2
 
@@ -61,7 +62,8 @@ NOTHING: Final = 0
 OF_DNS: Final = 1
 OF_STUN: Final = 2
 OF_TLS: Final = 3
-SERVICES: Final = (None, "dns", "stun", "tls")
+OF_QUIC: Final = 4
+SERVICES: Final = (None, "dns", "stun", "tls", "quic")
 
 MAX_BITS: Final = 128
 """Different STUN attributes; a message with yet another one goes to the parser."""
@@ -85,6 +87,7 @@ class Talk(NamedTuple):
     clients: Any
     servers: Any
     flights: Any
+    quic_clients: Any
 
 
 FLIGHT_CODE: Final = 1 << 30
@@ -105,7 +108,7 @@ def _begin(known: Any, flow_no: int) -> None:
     known.chain = known.flight = known.fresh = known.ech = known.abbreviated = -1
     known.low_bits = known.high_bits = np.uint64(0)
     known.sni = known.client = known.server = known.username = known.realm = known.software = -1
-    known.first_half = known.first_count = known.service = known.spoken = 0
+    known.first_half = known.first_count = known.service = known.spoken = known.quic = 0
     known.client_half = -1
 
 
@@ -221,6 +224,16 @@ def _take_stun(
 
 
 @kernel
+def _keep_ech(known: Any, body: Any, at: int) -> None:
+    """RFC 9849 5: KDF, AEAD and config id stand behind the type of the outer hello, at `at`."""
+    known.ech = np.int64(body[at + 5])
+    known.ech_suite = (
+        (np.int64(body[at + 1]) << 24) | (np.int64(body[at + 2]) << 16)
+        | (np.int64(body[at + 3]) << 8) | np.int64(body[at + 4])
+    )  # fmt: skip
+
+
+@kernel
 def _take_hello(talk: Any, known: Any, names: Any, hello: Any, packet: Any, buffer: Any) -> int:
     """Keep what a hello says: 1; 0: only the parser can; -1: no room; -2: its shape was never seen."""
     shape = find_shape(talk.servers if hello.server else talk.clients, hello.first, hello.second)
@@ -240,14 +253,33 @@ def _take_hello(talk: Any, known: Any, names: Any, hello: Any, packet: Any, buff
                     return 0 if talk.cursor[3] else -1
             known.sni, known.client = name, shape
             known.client_frame, known.client_ts = packet.frame, packet.ts
-            if hello.ech_at:  # RFC 9849 5: KDF, AEAD, config id, behind the type of the hello
-                known.ech = np.int64(buffer[hello.ech_at + 5])
-                known.ech_suite = (
-                    (np.int64(buffer[hello.ech_at + 1]) << 24) | (np.int64(buffer[hello.ech_at + 2]) << 16)
-                    | (np.int64(buffer[hello.ech_at + 3]) << 8) | np.int64(buffer[hello.ech_at + 4])
-                )  # fmt: skip
+            if hello.ech_at:
+                _keep_ech(known, buffer, np.int64(hello.ech_at))
         known.client_half = hello.half
     known.service = OF_TLS
+    return 1
+
+
+@kernel
+def _take_initials(talk: Any, known: Any, names: Any, attempt: Any, bodies: Any, rows: Any) -> int:
+    """Keep what both hellos of a QUIC connection say: 1; 0: only the parser can; -1: no room."""
+    client = find_shape(talk.quic_clients, attempt.first, attempt.second)
+    server = find_shape(talk.servers, attempt.server_first, attempt.server_second)
+    if client < 0 or server < 0 or not talk.quic_clients.plain[client] or not talk.servers.plain[server]:
+        return 0
+    name = -1
+    if attempt.sni_length:
+        name = intern(names.strings, bodies, attempt.sni, attempt.sni + attempt.sni_length, AS_IT_IS)
+        if name < 0:
+            return 0 if talk.cursor[3] else -1
+    asked, answered = rows[attempt.client_packet], rows[attempt.server_packet]
+    known.sni, known.client, known.server = name, client, server
+    known.client_frame, known.client_ts = asked.frame, asked.ts
+    known.server_frame, known.server_ts = answered.frame, answered.ts
+    if attempt.ech:
+        _keep_ech(known, bodies, np.int64(attempt.ech))
+    known.client_half, known.quic, known.service = attempt.half, attempt.version, OF_QUIC
+    attempt.taken = 1
     return 1
 
 
@@ -313,9 +345,19 @@ def _take_flight(
 
 
 @kernel
+def _may_be_stun(buffer: Any, one: Any) -> bool:
+    """Does the magic cookie (RFC 8489 5) stand in this datagram? Nothing else is read of a QUIC flow any more."""
+    at = one.at
+    return bool(
+        one.flags & POOLED or one.length < 8
+        or (buffer[at + 4] == 0x21 and buffer[at + 5] == 0x12 and buffer[at + 6] == 0xA4 and buffer[at + 7] == 0x42)
+    )  # fmt: skip
+
+
+@kernel
 def converse(
-    talk: Any, rows: Any, buffer: Any, copies: Any, candidates: Any, hellos: Any, found: Any, flows: Any, halves: Any,
-    knowns: Any, names: Any,
+    talk: Any, rows: Any, buffer: Any, copies: Any, candidates: Any, hellos: Any, found: Any, attempts: Any,
+    bodies: Any, flows: Any, halves: Any, knowns: Any, names: Any,
 ) -> int:  # fmt: skip
     """Go on with a step's hellos and candidates, in packet order, from the cursor; why it came back."""
     cursor = talk.cursor
@@ -353,6 +395,18 @@ def converse(
             continue
         if known.spoken:
             _leave(talk, known, at)
+        elif status == INITIAL:
+            told = _take_initials(talk, known, names, attempts[found.message[at]], bodies, rows)
+            if told < 0:
+                return ROOM
+            if told == 0:
+                _leave(talk, known, at)
+            else:
+                flow.hello_half = known.client_half
+                halves[2 * one.slot].mode = halves[2 * one.slot + 1].mode = OTHER
+        elif known.service == OF_QUIC:
+            if _may_be_stun(buffer, one):
+                _leave(talk, known, at)
         elif status == STUN:
             kind = (np.int64(buffer[one.at]) << 8) | np.int64(buffer[one.at + 1])
             told = _take_stun(talk, known, names, found, found.message[at], packet, kind, np.int64(one.half))
@@ -382,19 +436,20 @@ def converse(
             return SHOW
 
 
-def new_talk(clients: Any, servers: Any, flights: Any) -> Talk:
+def new_talk(clients: Any, servers: Any, flights: Any, quic_clients: Any) -> Talk:
     """The loop's state for a new capture, with the shapes of `shapes.ShapeTable`."""
     return Talk(
         np.zeros(1 << 10, np.int32), np.zeros(5, np.int64), np.full(1 << 16, -1, np.int16),
-        np.zeros(MAX_BITS + 1, np.int32), clients, servers, flights,
+        np.zeros(MAX_BITS + 1, np.int32), clients, servers, flights, quic_clients,
     )  # fmt: skip
 
 
 def warm() -> None:
     """Compile the kernels of this module by conversing about nothing."""
     book: ShapeTable[Any] = ShapeTable()
+    talk = new_talk(book.shapes, book.shapes, FlightDeck(1).flights, book.shapes)
     converse(
-        new_talk(book.shapes, book.shapes, FlightDeck(1).flights), np.zeros(1, PACKET), np.zeros(64, np.uint8),
-        np.zeros(64, np.uint8), np.zeros(0, CANDIDATE), np.zeros(0, HELLO), DatagramReader(1).found,
-        np.zeros(1, FLOW), np.zeros(2, HALF), np.zeros(1, KNOWN), NameBook().arrays,
+        talk, np.zeros(1, PACKET), np.zeros(64, np.uint8), np.zeros(64, np.uint8), np.zeros(0, CANDIDATE),
+        np.zeros(0, HELLO), DatagramReader(1).found, np.zeros(0, ATTEMPT), np.zeros(0, np.uint8), np.zeros(1, FLOW),
+        np.zeros(2, HALF), np.zeros(1, KNOWN), NameBook().arrays,
     )  # fmt: skip

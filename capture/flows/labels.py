@@ -15,7 +15,7 @@ from wirecover.capture.flows.dialogue import Dialogue
 from wirecover.capture.flows.endpoints import address_text, protocol_name
 from wirecover.capture.flows.handshake import Handshake, handshake_columns, known_handshakes
 from wirecover.capture.flows.judgements import CERTIFICATE, FLOW, HELLO, NAMES, Judgements, with_frames
-from wirecover.capture.flows.known import OF_TLS, SERVICES
+from wirecover.capture.flows.known import OF_QUIC, OF_TLS, SERVICES
 from wirecover.capture.flows.labelled import LabelledFlows, by_flow
 from wirecover.capture.flows.names import MAX_PER_ADDRESS
 from wirecover.capture.flows.rows import FlowRows
@@ -102,8 +102,10 @@ class Labeller:
         self._name_servers(rows, known, plain)
         numbers = np.full(len(rows), -1, np.int32)
         numbers[plain] = self._judge(rows, known, plain, frames)
-        shaken = plain[known["service"][plain] == OF_TLS]
-        tables = [self._known_handshakes(state["flow_no"][shaken], known[shaken])]
+        tables = []
+        for service, carrier in ((OF_TLS, "tcp"), (OF_QUIC, "quic")):
+            shaken = plain[known["service"][plain] == service]
+            tables.append(self._known_handshakes(state["flow_no"][shaken], known[shaken], carrier))
         batch = LabelledFlows(rows, None, numbers, self._judged, frames)
         self._note_sessions(batch, known, plain)
         names: dict[str | None, int] = {name: number for number, name in enumerate(SERVICES)}
@@ -126,11 +128,11 @@ class Labeller:
             known["client_frame"][asked], state["first_ts"],
         )  # fmt: skip
 
-    def _known_handshakes(self, flow_no: NDArray[np.int64], known: NDArray[Any]) -> pa.Table:
+    def _known_handshakes(self, flow_no: NDArray[np.int64], known: NDArray[Any], carrier: str) -> pa.Table:
         shapes, names = self._conversations.shapes, self._conversations.names
         columns = known_handshakes(
-            flow_no, known, shapes.clients.facts, shapes.servers.facts,
-            names.strings.texts(np.ascontiguousarray(known["sni"])), self._conversations.chain,
+            flow_no, known, (shapes.quic_clients if carrier == "quic" else shapes.clients).facts, shapes.servers.facts,
+            names.strings.texts(np.ascontiguousarray(known["sni"])), self._conversations.chain, carrier,
         )  # fmt: skip
         return pa.Table.from_arrays(columns, schema=TLS_HANDSHAKES)
 
@@ -199,7 +201,10 @@ class Labeller:
             for k, name in enumerate(chosen)
             if name != -1
         ]
-        client = conversations.shapes.clients.facts[known["client"]] if known["client"] >= 0 else None
+        clients = (
+            conversations.shapes.quic_clients if known["service"] == OF_QUIC else conversations.shapes.clients
+        )
+        client = clients.facts[known["client"]] if known["client"] >= 0 else None
         username, realm, software, sni = (
             names.text(int(known[field])) if known[field] >= 0 else None
             for field in ("username", "realm", "software", "sni")

@@ -83,6 +83,7 @@ class ShapeBook:
         self._clients: dict[tuple[int, int], ClientFacts] = {}
         self._servers: dict[tuple[int, int], ServerFacts] = {}
         self.clients: ShapeTable[ClientFacts] = ShapeTable()
+        self.quic_clients: ShapeTable[ClientFacts] = ShapeTable()
         self.servers: ShapeTable[ServerFacts] = ShapeTable()
 
     def meet(self, key: tuple[int, int], body: memoryview, *, server: bool) -> bool:
@@ -97,6 +98,22 @@ class ShapeBook:
         facts = _without_trouble(self.client, key, body)
         self.clients.add(*key, None if facts is None or facts.problems else facts)
         return True
+
+    def meet_quic(self, key: tuple[int, int], body: memoryview) -> None:
+        """The shape of a ClientHello over QUIC that kernels may not know."""
+        shapes = self.quic_clients.shapes
+        if not self.quic_clients.is_full and find_shape(shapes, np.uint64(key[0]), np.uint64(key[1])) < 0:
+            try:
+                facts = ClientFacts.of(parse_client_hello(bytes(body)), "quic")
+            except Malformed:
+                facts = None  # its flow is told so, each time, by the parser
+            self.quic_clients.add(*key, facts)
+
+    def meet_server(self, key: tuple[int, int], body: memoryview) -> None:
+        """The shape of a ServerHello that kernels may not know."""
+        shapes = self.servers.shapes
+        if not self.servers.is_full and find_shape(shapes, np.uint64(key[0]), np.uint64(key[1])) < 0:
+            self.meet(key, body, server=True)
 
     def client(self, key: tuple[int, int], body: memoryview) -> ClientFacts:
         """Facts of the ClientHello `body` (over TCP). Raises Malformed if the parser refuses it."""

@@ -392,7 +392,7 @@ class InitialReader:
 
 def _open_with(attempt: Attempt, datagram: bytes, header: LongHeader, side: Side) -> OpenedPacket | None:
     for pair in attempt.keys_for(header.version):
-        opened = pair.side(side).open(datagram, header)
+        opened = pair.side(side).open(datagram, header.start, header.payload, header.end)
         if opened is not None:
             return opened
     return None

@@ -63,22 +63,24 @@ class InitialKeys:
         self.largest = -1
         """The largest packet number opened so far."""
 
-    def open(self, datagram: bytes, header: LongHeader) -> OpenedPacket | None:
-        """The payload of the Initial packet under `header`; `None` if its tag does not fit these keys."""
-        start, sample_at = header.payload, header.payload + 4
-        if header.end > len(datagram) or header.end - start < MIN_PROTECTED:
+    def open(self, datagram: bytes, begin: int, start: int, end: int) -> OpenedPacket | None:
+        """The payload of the Initial packet that begins, has its packet number, and ends at these offsets; `None`
+        if its tag does not fit these keys.
+        """
+        sample_at = start + 4
+        if end > len(datagram) or end - start < MIN_PROTECTED:
             return None
         mask = self._mask.update(datagram[sample_at : sample_at + _SAMPLE_BYTES])
-        first = datagram[header.start] ^ (mask[0] & 0x0F)
+        first = datagram[begin] ^ (mask[0] & 0x0F)
         size = (first & 0x03) + 1
         truncated = int.from_bytes(datagram[start : start + size], "big") ^ int.from_bytes(
             mask[1 : 1 + size], "big"
         )
-        associated = bytes([first]) + datagram[header.start + 1 : start] + truncated.to_bytes(size, "big")
+        associated = bytes([first]) + datagram[begin + 1 : start] + truncated.to_bytes(size, "big")
         number = _full_packet_number(truncated, size, self.largest)
         nonce = (self._iv ^ number).to_bytes(12, "big")
         try:
-            payload = self._aead.decrypt(nonce, datagram[start + size : header.end], associated)
+            payload = self._aead.decrypt(nonce, datagram[start + size : end], associated)
         except InvalidTag:
             return None
         self.largest = max(self.largest, number)
