@@ -259,10 +259,11 @@ def _link_text(link: Link) -> str:
 
 def _sign_text(sign: Warned) -> str:
     told = ", ".join(sign.values[:NAMED]) + (", ..." if len(sign.values) > NAMED else "")
-    return (
-        f"{_capital(in_words(*sign.endpoint.key))} may not stand for one device alone: "
-        f"{WARNINGS[sign.warning]}{f' ({told})' if told else ''}."
+    what = (
+        f"{_capital(in_words(*sign.endpoint.key))}: {WARNINGS[sign.warning]}{f' ({told})' if told else ''}."
     )
+    # the address that is shared is the one outside the translation
+    return what if sign.warning == "translated" else f"{what} It may not stand for one device alone."
 
 
 def _link_finding(link: Link, parameters: str) -> Finding:

@@ -28,7 +28,7 @@ WARNINGS: Final[dict[str, str]] = {
     "systems": "programs behind it name different operating systems",
     "user-agents": "many different programs name themselves behind it",
     "fingerprints": "many different lists of cipher suites were offered from it",
-    "translated": "servers saw its traffic come from another address",
+    "translated": "servers saw its traffic come from another address, which others may share",
     "router": "it is the address of a router or a DHCP server",
     "other-recording": "it is a private address, and stands in recordings that may be of different networks",
 }

@@ -64,7 +64,7 @@ RESOLVERS: Final = (
     # https://support.opendns.com: DNS over HTTPS
     "doh.opendns.com", "doh.familyshield.opendns.com",
 )  # fmt: skip
-"""Names of public resolvers that speak DNS over TLS, HTTPS or QUIC (RFC 7858, 8484, 9250), or of what one label stands before."""
+"""Names of public resolvers that speak encrypted DNS (RFC 7858, 8484, 9250); with one label in front they fit, too."""
 WEB_PORTS: Final = frozenset({80, 443, 8080})
 """Ports that fit every application, and so hint at none."""
 _SOCKETS: Final = """

@@ -131,10 +131,69 @@ def _unidentified(document: ResultDocument) -> Iterator[Row]:
         yield (one.reason, " ".join(one.services), one.flows, one.bytes)
 
 
+def _endpoints(document: ResultDocument) -> Iterator[Row]:
+    yield (
+        "ip", "network", "first", "last", "first_ns", "last_ns", "flows", "flows_opened", "peers", "bytes_sent",
+        "bytes_received", "macs", "names", "systems", "software", "ja4s", "apps", "identities", "links", "warnings",
+        "exhibit", "first_frame",
+    )  # fmt: skip
+    for one in document.endpoints:
+        told = (one.macs, one.names, one.systems, one.software, one.ja4s, one.apps, one.identities)
+        yield (
+            one.ip, one.network, iso(one.first_ns), iso(one.last_ns), one.first_ns, one.last_ns, one.flows, one.opened,
+            one.peers, one.bytes_sent, one.bytes_received, *("; ".join(values) for values in told), one.links,
+            " ".join(one.warnings), one.exhibit, one.frame,
+        )  # fmt: skip
+
+
+def _device_links(document: ResultDocument) -> Iterator[Row]:
+    yield (
+        "ip", "network", "other_ip", "other_network", "reason", "strength", "value", "counter", "addresses", "exhibit",
+        "frame", "ts", "other_exhibit", "other_frame", "other_ts",
+    )  # fmt: skip
+    for one in document.device_links:
+        yield (
+            one.ip, one.network, one.other_ip, one.other_network, one.reason, one.strength, one.value,
+            " ".join(one.counter), one.addresses, one.exhibit, one.frame, iso(one.ns), one.other_exhibit,
+            one.other_frame, iso(one.other_ns),
+        )  # fmt: skip
+
+
+def _endpoint_warnings(document: ResultDocument) -> Iterator[Row]:
+    yield "ip", "network", "warning", "told", "first", "exhibit", "frame", "other_exhibit", "other_frame"
+    for one in document.endpoint_warnings:
+        yield (
+            one.ip, one.network, one.warning, "; ".join(one.told), iso(one.first_ns), one.exhibit, one.frame,
+            one.other_exhibit, one.other_frame,
+        )  # fmt: skip
+
+
+def _unexplained(document: ResultDocument) -> Iterator[Row]:
+    yield (
+        "ip",
+        "network",
+        "reason",
+        "labelled",
+        "flows",
+        "bytes",
+        "services",
+        "apps",
+        "exhibit",
+        "first_frame",
+    )
+    for one in document.unexplained:
+        yield (
+            one.ip, one.network, one.reason, one.labelled, one.flows, one.bytes, " ".join(one.services),
+            " ".join(one.apps), one.exhibit, one.first_frame,
+        )  # fmt: skip
+
+
 _WRITERS: Final[dict[str, Callable[[ResultDocument], Iterator[Row]]]] = {
     "exhibits": _exhibits, "findings": _findings, "frames": _frames, "calls": _calls,
     "applications": _applications,
     "timeline": _timeline, "hours": _hours, "unidentified": _unidentified,
+    "endpoints": _endpoints, "device_links": _device_links, "endpoint_warnings": _endpoint_warnings,
+    "unexplained": _unexplained,
 }  # fmt: skip
 TABLES: Final = tuple(_WRITERS)
 

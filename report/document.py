@@ -18,6 +18,7 @@ from wirecover.capture.version import tool_version
 from wirecover.report import codec
 from wirecover.report.applications import read_applications, read_unidentified
 from wirecover.report.calls import read_calls, read_notes
+from wirecover.report.endpoints import read_endpoints, read_links, read_unexplained, read_warnings
 from wirecover.report.errors import DocumentError
 from wirecover.report.exhibits import evidence_digest, read_exhibits, read_figures
 from wirecover.report.findings import describe_methods, read_findings, registered_methods
@@ -85,7 +86,9 @@ def _build(
         quality=read_quality(connection, exhibits), authenticity=read_authenticity(connection, exhibits),
         series=read_series(connection, exhibits), figures=figures,
         applications=read_applications(connection),
-        unidentified=read_unidentified(connection), findings=findings,
+        unidentified=read_unidentified(connection), unexplained=read_unexplained(connection, exhibits),
+        endpoints=read_endpoints(connection, exhibits), device_links=read_links(connection, exhibits),
+        endpoint_warnings=read_warnings(connection, exhibits), findings=findings,
         calls=read_calls(connection, exhibits),
         methods=describe_methods(registered, findings, run, read_notes(connection)),
         timeline=read_timeline(connection, findings),

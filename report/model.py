@@ -261,6 +261,92 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One address in one virtual network, and what is told of it."""
+
+    ip: str
+    network: str | None
+    first_ns: int
+    last_ns: int
+    flows: int
+    opened: int
+    """Of them, those that it opened."""
+    peers: int
+    bytes_sent: int
+    bytes_received: int
+    macs: tuple[str, ...]
+    names: tuple[str, ...]
+    systems: tuple[str, ...]
+    software: tuple[str, ...]
+    ja4s: tuple[str, ...]
+    apps: tuple[str, ...]
+    identities: tuple[str, ...]
+    links: int
+    warnings: tuple[str, ...]
+    """Keys of the catalogues' [sign] table."""
+    exhibit: str
+    frame: int
+    """Its first."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceLink:
+    """One identifier told of two addresses, or of one at two times."""
+
+    ip: str
+    network: str | None
+    other_ip: str
+    other_network: str | None
+    reason: str
+    """A key of the catalogues' [link] table."""
+    strength: str
+    """A key of the catalogues' [link_strength] table."""
+    value: str
+    counter: tuple[str, ...]
+    """Keys of the catalogues' [link_counter] table."""
+    addresses: int
+    exhibit: str
+    frame: int
+    ns: int
+    other_exhibit: str
+    other_frame: int
+    other_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointWarning:
+    """One sign that an address may not stand for one device alone."""
+
+    ip: str
+    network: str | None
+    warning: str
+    """A key of the catalogues' [sign] table."""
+    told: tuple[str, ...]
+    first_ns: int | None
+    exhibit: str
+    frame: int
+    other_exhibit: str | None
+    other_frame: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Unexplained:
+    """Flows of one address for one reason why they have no label, or with one sort of label."""
+
+    ip: str
+    network: str | None
+    reason: str
+    """A key of the catalogues' [absence] table."""
+    labelled: bool
+    flows: int
+    bytes: int
+    services: tuple[str, ...]
+    apps: tuple[str, ...]
+    exhibit: str
+    first_frame: int
+
+
+@dataclass(frozen=True, slots=True)
 class Method:
     """How one pattern is found. `known` is False when this installation has no description of it."""
 
@@ -398,6 +484,10 @@ class ResultDocument:
     figures: Figures
     applications: tuple[Application, ...]
     unidentified: tuple[Unidentified, ...]
+    unexplained: tuple[Unexplained, ...]
+    endpoints: tuple[Endpoint, ...]
+    device_links: tuple[DeviceLink, ...]
+    endpoint_warnings: tuple[EndpointWarning, ...]
     calls: tuple[Call, ...]
     findings: tuple[Finding, ...]
     methods: tuple[Method, ...]

@@ -16,6 +16,7 @@ from wirecover.report.model import Application, Exhibit, ResultDocument
 from wirecover.report.partners import partner_entries
 from wirecover.report.verbal import BANDS, CAP
 from wirecover.report.view_calls import calls_view
+from wirecover.report.view_endpoints import endpoints_view, unexplained_view
 from wirecover.report.view_findings import assessments_view, facts_view, methods_view
 from wirecover.report.view_quality import authenticity_view, quality_view
 from wirecover.report.words import NOTHING, TO, Words
@@ -69,7 +70,9 @@ def view(document: ResultDocument, lang: str, attachments: Sequence[Attachment],
         "calls": calls_view(document, words),
         "timeline": timeline_view(document, words),
         "heat": heat_view(document, words),
+        "endpoints": endpoints_view(document, words),
         "unidentified": _unidentified(document, words),
+        "unexplained": unexplained_view(document, words),
         "methods": methods_view(document, words),
         "alternatives": [words.sentence(sentence) for sentence in document.alternatives],
         "limitations": [words.sentence(sentence) for sentence in document.limitations],
