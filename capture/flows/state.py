@@ -28,7 +28,7 @@ client, -1 while undecided."""
 HALF: Final = np.dtype(
     [
         ("packets", "i8"), ("bytes", "i8"), ("payload", "i8"), ("stream", "i8"), ("want", "i8"),
-        ("retransmits", "i8"), ("missing", "i8"), ("last_hash_ts", "i8"), ("last_hash", "u8"), ("header", "u8"),
+        ("retransmits", "i8"), ("missing", "i8"), ("header", "u8"),
         ("next_seq", "u4"), ("first_seq", "u4"), ("segment", "u4"), ("record_left", "i4"), ("record_length", "i4"),
         ("held", "i4"), ("held_count", "i4"),
         ("seq_known", "u1"), ("mode", "u1"), ("record_type", "u1"), ("header_have", "u1"), ("gap", "u1"),

@@ -44,9 +44,6 @@ CLOSED_IDLE: Final = 120 * SECOND
 OTHER_IDLE: Final = 300 * SECOND
 """A UDP or other exchange that is silent this long is over: as long as address translators are asked to keep a UDP
 mapping (RFC 4787 REQ-5 c)."""
-DUPLICATE_WITHIN: Final = 10_000_000
-"""A packet equal in IP id, checksum, sequence and length to the one before it in its direction, within 10 ms, is
-the same packet captured twice (a mirror port that sees both sides of a switch)."""
 
 MAX_NETWORKS: Final = 64
 """Virtual networks in which one five-tuple is told apart at one time; those beyond are taken for the first."""
@@ -99,8 +96,7 @@ class Stage(NamedTuple):
 
 
 # indices into Stage.counters
-FLOWS, SLOTS, FREE, FINISHED, RECORDS, CANDIDATES, POOL_FREE, POOL_COPIED, DUPLICATES, OUT_OF_ORDER, LAST_TS, \
-    NO_SLOT, HELLOS = range(13)  # fmt: skip
+FLOWS, FREE, FINISHED, RECORDS, CANDIDATES, POOL_FREE, POOL_COPIED, NO_SLOT, HELLOS = range(9)
 
 
 @kernel
@@ -626,8 +622,8 @@ def _udp_shown(buffer: Any, row: Any, half: Any) -> bool:
 @kernel
 def _reset_half(half: Any) -> None:
     half.packets = half.bytes = half.payload = half.stream = half.want = 0
-    half.retransmits = half.missing = half.last_hash_ts = 0
-    half.last_hash = half.header = np.uint64(0)
+    half.retransmits = half.missing = 0
+    half.header = np.uint64(0)
     half.next_seq = half.first_seq = half.segment = np.uint32(0)
     half.record_left = half.record_length = half.held_count = 0
     half.held = -1
@@ -695,11 +691,6 @@ def track(
         row = rows[i]
         if row.payload_captured > MAX_PAYLOAD:
             row.payload_captured = MAX_PAYLOAD
-        if row.ts < counters[LAST_TS]:
-            if row.packets:
-                counters[OUT_OF_ORDER] += 1
-        else:
-            counters[LAST_TS] = row.ts
         slot_of[i] = -1
         half_of[i] = 0
         if row.status != OK and row.status != PART and row.status != WHOLE:
@@ -805,15 +796,6 @@ def track(
         half.payload += row.payload_bytes
         if row.status == PART:
             continue
-        if row.checksum != 0:
-            trace = _mix(
-                (np.uint64(row.ip_id) << np.uint64(48))
-                ^ (np.uint64(row.checksum) << np.uint64(32))
-                ^ np.uint64(row.seq)
-            ) ^ np.uint64(row.payload_bytes)
-            if trace == half.last_hash and 0 <= row.ts - half.last_hash_ts <= DUPLICATE_WITHIN:
-                counters[DUPLICATES] += 1
-            half.last_hash, half.last_hash_ts = trace, row.ts
         if row.protocol == 6:
             _tcp(buffer, row, flow, half, halves[2 * slot + 1 - which], which, slot, i, stage)
         elif row.protocol == 17 and _udp_shown(buffer, row, half):

@@ -10,7 +10,6 @@ from support.traffic import Frame, batch_of
 
 from wirecover.capture.flows.rows import FlowRows
 from wirecover.capture.flows.state import AFTER_GAP, IS_TLS, IS_UDP, POOLED, TLS_START
-from wirecover.capture.flows.table import DUPLICATES, OUT_OF_ORDER
 from wirecover.capture.flows.tracker import FlowTracker
 from wirecover.capture.packets.decode import decode_batch
 from wirecover.capture.packets.fragments import Reassembler
@@ -41,8 +40,6 @@ class Followed:
     shown: list[Shown] = field(default_factory=list)
     hellos: list[dict[str, Any]] = field(default_factory=list)
     steps: int = 0
-    duplicates: int = 0
-    out_of_order: int = 0
     fragments_lost: int = 0
     losses: dict[str, int] = field(default_factory=dict)
     """What the reassembly of fragments could not use."""
@@ -146,10 +143,8 @@ def follow(
         follower.take(frames[at : at + size], at + 1, links)
         at, turn = at + size, turn + 1
     follower.finish()
-    out, counters = follower.out, follower.tracker.counters
+    out = follower.out
     out.flows.sort(key=lambda row: row["flow_no"])
-    out.duplicates = int(counters[DUPLICATES])
-    out.out_of_order = int(counters[OUT_OF_ORDER])
     out.losses = {detail: count for _, detail, _, count in follower.reassembler.losses()}
     out.fragments_lost = out.losses.get("later IP fragments whose first was not seen", 0)
     out.ended_early = follower.tracker.ended_early
