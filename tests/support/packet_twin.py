@@ -8,9 +8,9 @@ of statuses, reasons and tunnels are those of `capture/packets/record.py`, which
 import struct
 from dataclasses import dataclass, field
 
-OK, NOT_IP, UNKNOWN_LINK, MALFORMED, FRAGMENT, PROTECTED = range(6)
+OK, NOT_IP, UNKNOWN_LINK, MALFORMED, FRAGMENT, PROTECTED, PART = range(7)
 (LINK, IP4, IP4_TOTAL, IP6, IP6_EXTENSION, TCP, UDP, VERSION, DEPTH, TUNNEL, FCS, WIFI_KEY, MACSEC_KEY,
- AGGREGATE) = range(1, 15)  # fmt: skip
+ AGGREGATE, PORTS) = range(1, 16)  # fmt: skip
 (NONE, GRE, IPIP, SIX_IN_FOUR, FOUR_IN_SIX, GTP, VXLAN, GENEVE, TEREDO, ERSPAN, PPPOE, MPLS, PBB, CAPWAP, TZSP, GPE,
  L2TP, NSH, VLAN, WIFI, DLCI) = range(21)  # fmt: skip
 NETWORKS = (VXLAN, GENEVE, GPE, PBB)
@@ -694,9 +694,17 @@ def _gre(row: Row, view: View) -> None:
         _payload(row, view)
 
 
+def _ports_at_least(row: Row, view: View, wanted: int, size: int) -> None:
+    """Of a header that was whole on the wire the recorder kept the ports, not all that is wanted."""
+    if 4 <= len(view.data) < wanted and view.wire >= size and row.fragment < 0:
+        row.src_port, row.dst_port = struct.unpack("!HH", view.data[:4])
+        raise Broken(PORTS, PART)
+
+
 def _tcp(row: Row, view: View) -> None:
     """RFC 9293 3.1; of a cut segment the first 14 bytes say all that is used."""
     row.headers.append("tcp")
+    _ports_at_least(row, view, 14, 20)
     ports_to_flags = view.need(14, TCP)
     source, target, seq, ack, offset, flags = struct.unpack("!HHIIBB", ports_to_flags)
     size = (offset >> 4) * 4
@@ -711,6 +719,7 @@ def _tcp(row: Row, view: View) -> None:
 def _udp(row: Row, view: View) -> None:
     """RFC 768; a length of 0 is an IPv6 jumbogram's (RFC 2675 4) or segmentation offload."""
     row.headers.append("udp")
+    _ports_at_least(row, view, 8, 8)
     row.src_port, row.dst_port, length, row.checksum = struct.unpack("!HHHH", view.need(8, UDP))
     if 0 < length < 8:
         raise Broken(UDP)
