@@ -296,6 +296,15 @@ def _firewire(row: Row, view: View) -> None:
     _ethertype(row, view.behind(18), struct.unpack("!16xH", view.need(18, LINK))[0])
 
 
+def _token_ring(row: Row, view: View) -> None:
+    """IEEE 802.5 3.2; 802.1D C.3.3.2 (the route's length counts its own two octets)"""
+    head = view.need(14, LINK)
+    if head[1] >> 6 != 1:
+        return
+    routed = head[8] & 0x80 and len(view.data) > 14
+    _llc(row, view.behind(14 + (view.data[14] & 31 if routed else 0)))
+
+
 def _infiniband(row: Row, view: View) -> None:
     """https://www.tcpdump.org/linktypes/LINKTYPE_IPOIB.html; RFC 4391 6"""
     _ethertype(row, view.behind(44), struct.unpack("!40xH2x", view.need(44, LINK))[0])
@@ -334,6 +343,7 @@ _LINKS = {
     239: lambda row, view: _nflog(row, view),
     240: lambda row, view: _ethernet(row, view.behind(4)),
     242: _infiniband,
+    6: _token_ring,
     241: lambda row, view: _ethernet(row, view.behind(12)),
     258: lambda row, view: _pktap(row, view),
     274: lambda row, view: _ethernet(row, view.behind(8)),
