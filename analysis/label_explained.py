@@ -19,6 +19,7 @@ from wirecover.capture.registries.stun_attributes import attribute_number
 
 INHERITED: Final = {
     "socket": "it shares a UDP socket with a labelled flow",
+    "rtcp": "its ports are one below those of a labelled flow of reports (RTCP) between the same addresses",
     "ice": "its ICE checks carry the same pair of user fragments as those of a labelled flow",
 }
 

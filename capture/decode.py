@@ -27,6 +27,7 @@ from wirecover.capture.flows.labelled import LabelledFlows
 from wirecover.capture.flows.labels import Labeller, shared_sockets
 from wirecover.capture.flows.ledger import Ledger
 from wirecover.capture.flows.media import MediaTracker
+from wirecover.capture.flows.media_labels import media_labels
 from wirecover.capture.flows.names import NameBook
 from wirecover.capture.flows.rows import FlowRows
 from wirecover.capture.flows.tracker import FlowTracker, Step
@@ -36,7 +37,16 @@ from wirecover.capture.manifest import Manifest, OutOfScope
 from wirecover.capture.name_hunt import NameHunt
 from wirecover.capture.packets.fragments import Reassembler
 from wirecover.capture.packets.link_names import link_name
-from wirecover.capture.packets.record import FRAGMENT, MALFORMED, NOT_IP, OK, PROTECTED, REASONS, UNKNOWN_LINK
+from wirecover.capture.packets.record import (
+    FRAGMENT,
+    MALFORMED,
+    NOT_IP,
+    OK,
+    PART,
+    PROTECTED,
+    REASONS,
+    UNKNOWN_LINK,
+)
 from wirecover.capture.quality.survey import Survey
 from wirecover.capture.read_ahead import ReadAhead
 from wirecover.capture.scope import EVERYTHING, Scope
@@ -147,6 +157,8 @@ class Decoding:
         self._reassembler = Reassembler()
         self._tunnels = TunnelBook()
         self._held: list[LabelledFlows] = []
+        self._with_media: set[int] = set()
+        """Flows that ended and had RTP streams, while flows are held."""
         self._packets = 0
         self._truncated = 0
         self._malformed = 0
@@ -174,7 +186,8 @@ class Decoding:
         else:  # what fragments hold may be outside the scope: it is known before anything is counted of them
             shown = rows.copy()
             rows, buffer = self._reassembler.take(batch, rows, links)
-            rows = self._allowed.again(batch, rows, links)
+            rows = self._allowed.again(batch, rows, links, self._reassembler.stacks, self._reassembler.heads)
+            self._reassembler.forget(self._allowed.excluded_fragments)
             self._count_rows(shown[np.isin(shown["frame"], rows["frame"])], batch, links)
         if self._allowed is not None:
             self._note_comments(rows)
@@ -242,6 +255,7 @@ class Decoding:
             ("malformed-packet", MALFORMED),
             ("encrypted-frame", PROTECTED),
             ("packets-not-read", OK),
+            ("packets-not-read", PART),
         ):
             found = rows[(status == code) & (rows["reason"] != 0)]
             for reason in np.unique(found["reason"]).tolist():
@@ -278,8 +292,11 @@ class Decoding:
     def _write_flows(self, finished: NDArray[np.int32]) -> None:
         """Label and write flows that ended. UDP flows that a call may have in common wait for one another."""
         self._tracker.settle(finished)
-        for stream in self._media.close(finished, self._tracker.flows):
+        streams = self._media.close(finished, self._tracker.flows)
+        for stream in streams:
             self._evidence.add("media_streams", stream)
+        self._with_media.update(stream.flow_no for stream in streams)
+        told = media_labels(streams, self.rules)
         if not len(finished):
             return
         layers = self._tunnels.close(finished, self._tracker.flows)
@@ -294,6 +311,8 @@ class Decoding:
             for start in range(0, len(ordered), FLOWS_AT_ONCE):
                 part = ordered[start : start + FLOWS_AT_ONCE]
                 batch = self._labeller.label(FlowRows(self._tracker.flows, self._tracker.halves, part))
+                if told:
+                    batch.inherit(told)
                 if held:
                     self._held.append(batch)
                 else:
@@ -305,18 +324,20 @@ class Decoding:
     def _write_held(self) -> None:
         """Let flows of one UDP socket share their label, then write them."""
         inherited = labels_by_socket(
-            [flow for batch in self._held for flow in batch.socket_flows()], self.rules.part_of
+            [flow for batch in self._held for flow in batch.socket_flows(self._with_media)],
+            self.rules.part_of,
         )
         for batch in self._held:
             batch.inherit(inherited)
             batch.write(self._evidence)
         self._held.clear()
+        self._with_media.clear()
 
     def finish(self) -> None:
         """The capture's end: flows that were still alive are written."""
         rows, buffer = self._reassembler.finish()
         if self._allowed is not None and len(rows):
-            rows = self._allowed.again(NO_FRAMES, rows, np.zeros(0, np.int32))
+            rows = self._allowed.again(NO_FRAMES, rows, np.zeros(0, np.int32), {}, {})
         if len(rows):
             self._follow(NO_FRAMES, np.zeros(0, np.int32), rows, buffer)
         self._write_flows(self._tracker.finish().finished)

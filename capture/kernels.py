@@ -42,7 +42,7 @@ MODULES: Final = (
     "wirecover.capture.packets.upper_layers",
     "wirecover.capture.packets.decode",
     "wirecover.capture.scope_layers",
-    "wirecover.capture.scope_filter",
+    "wirecover.capture.scope_ends",
     "wirecover.capture.flows.table",
     "wirecover.capture.flows.media_stream",
     "wirecover.capture.flows.media",

@@ -9,16 +9,22 @@ import hmac
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from wirecover.capture.kernels import kernel
-from wirecover.capture.packets.record import HELD, OK, PART, T_GTP, WHOLE
-from wirecover.capture.scope import Scope, Selector, Span, mac_number
-from wirecover.capture.scope_layers import frame_ends
+from wirecover.capture.packets.record import HELD, OK, PART, WHOLE
+from wirecover.capture.scope import Scope, Selector
+from wirecover.capture.scope_ends import (
+    FIRST,
+    LAST,
+    SELECTOR,
+    Columns,
+    mixed_key,
+    selector_row,
+    selector_table,
+)
 
 TIME, EXCLUDED, EXCLUDED_NAME, NO_END, TARGET_TIME, THIRD_PARTY = (
     "time", "excluded", "excluded-name", "no-address", "target-time", "third-party",
@@ -30,32 +36,11 @@ PSEUDONYM_HIGH: Final = 0x0100_0000_0000_0000
 MAX_PSEUDONYMS: Final = 1 << 16
 """Addresses whose pseudonym is remembered; forgetting costs time only."""
 
-SELECTOR: Final = np.dtype(
-    [
-        ("hi", "u8"), ("lo", "u8"), ("mask_hi", "u8"), ("mask_lo", "u8"), ("first", "i8"), ("last", "i8"),
-        ("kind", "u1"), ("unused1", "u1"), ("unused2", "u2"), ("unused3", "u4"),
-    ]
-)  # fmt: skip
-_MAC, _TEID = 48, 32
-_FIRST, _LAST = -(1 << 63), (1 << 63) - 1
+_NONE: Final[dict[int, NDArray[Any]]] = {}
+_NO_HEADS: Final[dict[int, bytes]] = {}
 _PUT_TOGETHER: Final = np.array([PART, HELD, WHOLE], np.uint8)
 _PORTS: Final = np.array([6, 17, 132, 136], np.uint8)
 """Transports of which a third party's packets are kept under pseudonyms: the others say more than sizes and times."""
-
-
-@kernel
-def hold_against(kind: Any, hi: Any, lo: Any, ts: Any, selectors: Any, found: Any) -> None:
-    """Raise `found[i]` to 2 where value i is selected at its time, to 1 where it is at another."""
-    for i in range(len(ts)):
-        if kind[i] == 0 or found[i] == 2:
-            continue
-        for k in range(len(selectors)):
-            one = selectors[k]
-            if one.kind == kind[i] and (hi[i] & one.mask_hi) == one.hi and (lo[i] & one.mask_lo) == one.lo:
-                if one.first <= ts[i] and ts[i] <= one.last:
-                    found[i] = 2
-                    break
-                found[i] = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,11 +94,13 @@ class ScopeFilter:
         self._any_named = bool(learned.addresses or learned.pairs or learned.frames)
         self._key = scope.key if scope.others == "pseudonymise" else b""
         self._pseudonyms: dict[tuple[int, int, int], int] = {}
-        self._excluded = _table(scope.excluded)
+        self._excluded = selector_table(scope.excluded)
         self._targets = None if scope.targets is None else _Targets(scope.targets, name)
-        self._named = np.array([_row(*one, 128) for one in sorted(learned.addresses)], SELECTOR)
+        self._named = np.array([selector_row(*one, 128) for one in sorted(learned.addresses)], SELECTOR)
         self._named_frames = np.array(sorted(learned.frames), np.int64)
         self._named_pairs = _pair_keys(learned.pairs)
+        self.excluded_fragments: set[int] = set()
+        """Frames of fragments that the last call of `again` left out because they are excluded."""
 
     def take(self, batch: Any, rows: NDArray[Any], links: NDArray[np.int32]) -> NDArray[Any]:
         """The rows that may be kept, those of third parties under pseudonyms where the scope says so."""
@@ -127,25 +114,36 @@ class ScopeFilter:
         both = np.concatenate([kept, rows[waits]])
         return both[np.argsort(both["frame"], kind="stable")]
 
-    def again(self, batch: Any, rows: NDArray[Any], links: NDArray[np.int32]) -> NDArray[Any]:
+    def again(
+        self, batch: Any, rows: NDArray[Any], links: NDArray[np.int32],
+        made: dict[int, NDArray[Any]], heads: dict[int, bytes],
+    ) -> NDArray[Any]:  # fmt: skip
         """The rows that may be kept once fragments were put together: only then they show whose they are.
 
-        A later fragment that came before the first is judged by the ends of its own IP header.
+        A later fragment that came before the first is judged by the ends of its own IP header. `made` and `heads`:
+        frame -> the layers, and the first octets, of the datagram that its row shows.
         """
+        self.excluded_fragments.clear()
         changed = (rows["fragment"] >= 0) | np.isin(rows["status"], _PUT_TOGETHER)
         if not np.any(changed):
             return rows
-        kept = self._judged(batch, rows[changed], links)
+        kept = self._judged(batch, rows[changed], links, made, heads, self.excluded_fragments)
         keep = ~changed
         keep[changed] = _same_rows(rows[changed], kept)
         return rows[keep]
 
-    def _judged(self, batch: Any, rows: NDArray[Any], links: NDArray[np.int32]) -> NDArray[Any]:
-        columns = _Columns(batch, rows, links)
+    def _judged(
+        self, batch: Any, rows: NDArray[Any], links: NDArray[np.int32], made: dict[int, NDArray[Any]] = _NONE,
+        heads: dict[int, bytes] = _NO_HEADS, gone: set[int] | None = None,
+    ) -> NDArray[Any]:  # fmt: skip
+        columns = Columns(batch, rows, links, made, heads)
+        before = rows["frame"]
         if len(self._excluded) and len(rows):
-            rows = self._filter(rows, columns, columns.held(self._excluded, "any") != 2, EXCLUDED)
+            rows = self._filter(rows, columns, columns.held(self._excluded, "every") != 2, EXCLUDED)
         if self._any_named and len(rows):
             rows = self._filter(rows, columns, ~self._of_excluded_name(rows, columns), EXCLUDED_NAME)
+        if gone is not None:
+            gone.update(np.setdiff1d(before, rows["frame"]).tolist())
         if self._targets is None or not len(rows):
             return rows
         return self._of_targets(rows, columns, self._targets)
@@ -157,12 +155,12 @@ class ScopeFilter:
             return np.ones(len(ts), np.bool_)
         keep = np.zeros(len(ts), np.bool_)
         for first, last in self._spans:
-            keep |= (ts >= (_FIRST if first is None else first)) & (ts <= (_LAST if last is None else last))
+            keep |= (ts >= (FIRST if first is None else first)) & (ts <= (LAST if last is None else last))
         return keep
 
     # ---- ends ----------------------------------------------------------------------------------------------
 
-    def _of_targets(self, rows: NDArray[Any], columns: "_Columns", targets: "_Targets") -> NDArray[Any]:
+    def _of_targets(self, rows: NDArray[Any], columns: "Columns", targets: "_Targets") -> NDArray[Any]:
         found = targets.hold(columns)
         for verdict, reason in ((0, NO_END), (1, TARGET_TIME)):
             chosen = found == verdict
@@ -178,11 +176,11 @@ class ScopeFilter:
             return self._leave(rows, ~others, THIRD_PARTY)
         return self._pseudonymise(rows, others)
 
-    def _of_excluded_name(self, rows: NDArray[Any], columns: "_Columns") -> NDArray[np.bool_]:
+    def _of_excluded_name(self, rows: NDArray[Any], columns: "Columns") -> NDArray[np.bool_]:
         gone: NDArray[np.bool_] = np.isin(rows["frame"], self._named_frames)
-        gone |= columns.held(self._named, "any") != 0
-        for keys in columns.pair_keys():
-            gone |= np.isin(keys, self._named_pairs)
+        gone |= columns.held(self._named, "every") != 0
+        for chosen, keys in columns.pair_keys():
+            gone[chosen] |= np.isin(keys, self._named_pairs)
         return gone
 
     def _pseudonymise(self, rows: NDArray[Any], others: NDArray[np.bool_]) -> NDArray[Any]:
@@ -222,7 +220,7 @@ class ScopeFilter:
     # ---- counts --------------------------------------------------------------------------------------------
 
     def _filter(
-        self, rows: NDArray[Any], columns: "_Columns", keep: NDArray[np.bool_], reason: str
+        self, rows: NDArray[Any], columns: "Columns", keep: NDArray[np.bool_], reason: str
     ) -> NDArray[Any]:
         if not np.all(keep):
             columns.keep(keep)
@@ -252,68 +250,6 @@ def _same_rows(rows: NDArray[Any], kept: NDArray[Any]) -> NDArray[np.bool_]:
     return keep
 
 
-class _Columns:
-    """What the rows of one batch are held against, read when first asked for."""
-
-    def __init__(self, batch: Any, rows: NDArray[Any], links: NDArray[np.int32]) -> None:
-        self.ts = np.ascontiguousarray(rows["ts"])
-        self._rows = rows
-        self._ends = frame_ends(batch, rows["frame"], links)
-        is_arp = self._ends["arp"] == 1
-        version = rows["ip_version"]
-        self._version = np.where(is_arp & (version == 0), np.uint8(4), version).astype(np.uint8)
-        self._inner = [
-            np.where(is_arp & (version == 0), self._ends[name], rows[name])
-            for name in ("src_hi", "src_lo", "dst_hi", "dst_lo")
-        ]
-
-    def keep(self, keep: NDArray[np.bool_]) -> None:
-        """Let go of the rows that are not kept."""
-        self.ts, self._rows, self._ends = self.ts[keep], self._rows[keep], self._ends[keep]
-        self._version, self._inner = self._version[keep], [column[keep] for column in self._inner]
-
-    @property
-    def has_end(self) -> NDArray[np.bool_]:
-        """Whether anything is known of the ends of a packet."""
-        known: NDArray[np.bool_] = (self._version != 0) | (self._ends["version"] != 0)
-        return known
-
-    def held(self, selectors: NDArray[Any], layer: str) -> NDArray[np.uint8]:
-        """0 no selector, 1 one at another time, 2 one at its time; networks at the layer."""
-        found = np.zeros(len(self.ts), np.uint8)
-        kinds = set(np.unique(selectors["kind"]).tolist())
-        if kinds & {4, 6}:
-            for version, *halves in self._layers(layer):
-                for hi, lo in (halves[:2], halves[2:]):
-                    hold_against(version, hi, lo, self.ts, selectors, found)
-        zeros = np.zeros(len(self.ts), np.uint64)
-        if _MAC in kinds:
-            for end in ("src", "dst"):
-                kind = (self._ends[f"has_mac_{end}"] * np.uint8(_MAC)).astype(np.uint8)
-                value = np.ascontiguousarray(self._ends[f"mac_{end}"])
-                hold_against(kind, zeros, value, self.ts, selectors, found)
-        if _TEID in kinds:
-            tunnelled = (self._rows["tunnel"] == T_GTP).astype(np.uint8) * np.uint8(_TEID)
-            number = np.ascontiguousarray(self._rows["tunnel_id"]).astype(np.uint64)
-            hold_against(tunnelled, zeros, number, self.ts, selectors, found)
-        return found
-
-    def pair_keys(self) -> Iterator[NDArray[np.uint64]]:
-        """A number for both ends of every row, the same in both directions, by layer."""
-        for version, *halves in self._layers("any"):
-            yield _mixed(version, *halves[:2]) + _mixed(version, *halves[2:])
-
-    def _layers(self, layer: str) -> Iterator[tuple[NDArray[Any], ...]]:
-        if layer in ("inner", "any"):
-            yield self._version, *(np.ascontiguousarray(column) for column in self._inner)
-        if layer in ("outer", "any"):
-            ends = self._ends
-            yield tuple(
-                np.ascontiguousarray(ends[name])
-                for name in ("version", "src_hi", "src_lo", "dst_hi", "dst_lo")
-            )
-
-
 class _Targets:
     """The targets of a scope, by the layer on which their networks are held."""
 
@@ -321,7 +257,7 @@ class _Targets:
         self._tables = [
             (layer, table)
             for layer in ("inner", "outer", "any")
-            if len(table := _table([one for one in selectors if one.layer == layer]))
+            if len(table := selector_table([one for one in selectors if one.layer == layer]))
         ]
         self._whole = [
             span
@@ -330,14 +266,14 @@ class _Targets:
             for span in one.spans or ((None, None),)
         ]
 
-    def hold(self, columns: _Columns) -> NDArray[np.uint8]:
+    def hold(self, columns: Columns) -> NDArray[np.uint8]:
         """0 no target, 1 one at another time, 2 one at its time."""
         found = np.zeros(len(columns.ts), np.uint8)
         for layer, table in self._tables:
             found = np.maximum(found, columns.held(table, layer))
         for first, last in self._whole:
             ts = columns.ts
-            inside = (ts >= (_FIRST if first is None else first)) & (ts <= (_LAST if last is None else last))
+            inside = (ts >= (FIRST if first is None else first)) & (ts <= (LAST if last is None else last))
             found = np.maximum(found, np.where(inside, np.uint8(2), np.uint8(1)))
         return found
 
@@ -347,44 +283,6 @@ def is_recording_of(name: str, identifier: str) -> bool:
     return re.fullmatch(rf"(?:openli_)?{re.escape(identifier)}_\d+(?:\..*)?", name) is not None
 
 
-def _table(selectors: Sequence[Selector]) -> NDArray[Any]:
-    """A row for each selector and span."""
-    rows = []
-    for one in selectors:
-        for span in one.spans or ((None, None),):
-            if one.kind == "network":
-                network = ip_network(one.value, strict=False)
-                hi, lo = divmod(int(network.network_address), 1 << 64)
-                rows.append(_row(network.version, hi, lo, _bits(network), span))
-            elif one.kind == "mac":
-                rows.append(_row(_MAC, 0, mac_number(one.value), 128, span))
-            elif one.kind == "teid":
-                rows.append(_row(_TEID, 0, int(one.value), 128, span))
-    return np.array(rows, SELECTOR)
-
-
-def _bits(network: IPv4Network | IPv6Network) -> int:
-    """Length of the prefix, counted as in 128 bits."""
-    return network.prefixlen + (96 if network.version == 4 else 0)
-
-
-def _row(kind: int, hi: int, lo: int, bits: int, span: Span = (None, None)) -> tuple[int, ...]:
-    mask_hi, mask_lo = divmod((1 << 128) - (1 << 128 - bits), 1 << 64)
-    first, last = span
-    return (
-        hi, lo, mask_hi, mask_lo, _FIRST if first is None else first, _LAST if last is None else last, kind, 0, 0, 0,
-    )  # fmt: skip
-
-
-def _mixed(version: NDArray[np.uint8], hi: NDArray[np.uint64], lo: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """A number of 64 bits for an address. One that was crafted to collide is left out as well, and counted."""
-    value: Any = hi * np.uint64(0x9E3779B97F4A7C15)
-    value = value ^ lo * np.uint64(0xC2B2AE3D27D4EB4F) ^ version.astype(np.uint64)
-    value = (value ^ (value >> np.uint64(29))) * np.uint64(0xBF58476D1CE4E5B9)
-    mixed: NDArray[np.uint64] = value ^ (value >> np.uint64(32))
-    return mixed
-
-
 def _pair_keys(pairs: Iterable[tuple[tuple[int, int, int], tuple[int, int, int]]]) -> NDArray[np.uint64]:
     ends = sorted(pairs)
     columns = [
@@ -392,12 +290,4 @@ def _pair_keys(pairs: Iterable[tuple[tuple[int, int, int], tuple[int, int, int]]
          np.array([e[k][2] for e in ends], np.uint64))
         for k in (0, 1)
     ]  # fmt: skip
-    return np.unique(_mixed(*columns[0]) + _mixed(*columns[1]))
-
-
-def warm() -> None:
-    """Compile the filter with the argument types it is used with."""
-    one = np.zeros(1, np.uint64)
-    hold_against(
-        np.zeros(1, np.uint8), one, one, np.zeros(1, np.int64), np.zeros(1, SELECTOR), np.zeros(1, np.uint8)
-    )
+    return np.unique(mixed_key(*columns[0]) + mixed_key(*columns[1]))

@@ -1,8 +1,11 @@
-"""What a frame says of its ends outside the columns of `PACKET`: hardware addresses, outermost IP header, ARP.
+"""What a frame says of its ends outside the columns of `PACKET`: hardware addresses, outermost IP header, ARP, and
+every layer between the outermost and the innermost IP header.
 
-Read only for scopes that ask for it, from the link layers that are decoded most (Ethernet, Linux cooked, raw IP,
-PPP), behind VLAN tags, PPPoE and MPLS. What cannot be read stays unknown: it then holds against no selector, so a
-packet is rather left out for want of a target than kept.
+Read only for scopes that ask for it. Ends of targets are read from the link layers that are decoded most (Ethernet,
+Linux cooked, raw IP, PPP), behind VLAN tags, PPPoE and MPLS. What cannot be read stays unknown: it then holds against
+no target, so a packet is rather left out for want of one than kept. What is excluded is looked for on every link type
+and at every depth: networks in each IP header that the packet decoder passes, hardware addresses in every octet before
+the innermost IP header.
 
 Sources: IEEE 802.3, 802.1Q; https://www.tcpdump.org/linktypes.html; RFC 826, 791, 8200, 2516, 3032.
 """
@@ -13,6 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wirecover.capture.kernels import kernel
+from wirecover.capture.packets.decode import MAX_LAYERS, trace
+from wirecover.capture.packets.record import LAYER
 
 ENDS: Final = np.dtype(
     [
@@ -169,9 +174,71 @@ def frame_ends(batch: Any, frames: NDArray[np.int64], links: NDArray[np.int32]) 
     return rows
 
 
+def layers_around(
+    batch: Any, links: NDArray[np.int32], rows: NDArray[Any], made: dict[int, NDArray[Any]]
+) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    """(the layers of each row, outermost first, kind 0 where there are no more; whether that is not all of them).
+
+    `made`: frame -> the layers of datagrams put together from fragments.
+    """
+    stacks = np.zeros((len(rows), MAX_LAYERS), LAYER)
+    known = np.zeros(len(rows), np.int64)
+    frames = rows["frame"]
+    there = (frames >= batch.first_frame) & (frames < batch.first_frame + len(batch.offset))
+    if np.any(there):
+        known[there], stacks[there] = trace(batch, links, (frames - batch.first_frame)[there], MAX_LAYERS)
+    for i, frame in enumerate(frames.tolist() if made else ()):
+        layers = made.get(frame)
+        if layers is not None:
+            known[i], stacks[i] = len(layers), 0
+            stacks[i, : len(layers)] = layers
+    return stacks, known < rows["layers"]
+
+
+@kernel
+def spell(buffer: Any, start: Any, stop: Any, numbers: Any, found: Any) -> None:
+    """Raise `found[i]` where the octets from start[i] to stop[i] spell one of these hardware addresses anywhere."""
+    for i in range(len(start)):
+        value = np.uint64(0)
+        for at in range(start[i], stop[i]):
+            value = ((value << np.uint64(8)) | np.uint64(buffer[at])) & np.uint64(0xFFFFFFFFFFFF)
+            if at - start[i] >= 5:
+                for k in range(len(numbers)):
+                    if value == numbers[k]:
+                        found[i] = 1
+
+
+def spells_mac(
+    batch: Any, rows: NDArray[Any], numbers: NDArray[np.uint64], heads: dict[int, bytes]
+) -> NDArray[np.uint8]:
+    """1 for each row whose frame spells one of these hardware addresses before its innermost IP header.
+
+    A frame without such a header is looked through as a whole. `heads`: frame -> what datagrams put together from
+    fragments hold before that header.
+    """
+    found = np.zeros(len(rows), np.uint8)
+    frames = rows["frame"]
+    there = np.flatnonzero((frames >= batch.first_frame) & (frames < batch.first_frame + len(batch.offset)))
+    if len(there):
+        index = frames[there] - batch.first_frame
+        start = batch.offset[index].astype(np.int64)
+        stop = start + batch.captured[index]
+        network = rows["network"][there]
+        stop = np.where((network >= start) & (network < stop), network, stop)
+        spelled = np.zeros(len(there), np.uint8)
+        spell(batch.buffer, start, stop, numbers, spelled)
+        found[there] = spelled
+    needles = [int(number).to_bytes(6, "big") for number in numbers]
+    for i, frame in enumerate(frames.tolist() if heads else ()):
+        if any(needle in heads.get(frame, b"") for needle in needles):
+            found[i] = 1
+    return found
+
+
 def warm() -> None:
     """Compile the reader with the argument types it is used with."""
     one = np.zeros(1, np.int64)
     read_ends(
         np.zeros(64, np.uint8), one, one, np.zeros(1, np.int32), np.zeros(1, np.int32), one, np.empty(1, ENDS)
     )
+    spell(np.zeros(64, np.uint8), one, one, np.zeros(1, np.uint64), np.zeros(1, np.uint8))

@@ -48,6 +48,7 @@ TESTED_ELSEWHERE = {
     "capture/registries/dns_types.py": "capture/protocols/test_dns.py",
     "capture/registries/stun_attributes.py": "capture/protocols/test_stun.py",
     "capture/scope.py": "capture/test_scope_filter.py",
+    "capture/scope_ends.py": "capture/test_scope_filter.py",
     "capture/scope_texts.py": "capture/test_scoped_evidence.py",
     "capture/tables.py": "casefile/test_schema.py",
     "capture/version.py": "cli/test_version.py",

@@ -1,4 +1,4 @@
-"""Labels for flows that share a UDP socket, or an ICE session, with a labelled one: the direct legs of a call.
+"""Labels for flows that share a UDP socket, an ICE session or a pair of RTP ports with a labelled one: legs of a call.
 
 An application that makes a call opens one UDP socket, asks the relays of its operator over it (those flows
 get a label) and then speaks over the very same socket with the other party, in flows that carry ICE without
@@ -9,6 +9,10 @@ A call may also try the other party from a second socket (another interface, ano
 all its checks then carry the same pair of user fragments, which both sides drew at random for this session
 (RFC 8445 section 5.3: 24 bits each at least). So a flow with the same pair as a labelled one, at the same time, is of
 the same session; that label may itself come by the socket, once.
+
+RTP without ICE has two flows: media between even ports, their reports (RTCP) between the next higher odd ones of the
+same two addresses (RFC 3550 section 11). Where the reports tell the application by their bytes, the media beside them
+are its too: the flow must carry RTP and have no label, and both of its ports must be one below those of the reports.
 
 Only UDP; only labels that rest on what was seen in the flow's own packets (STUN or a byte pattern), since
 the socket of a browser's QUIC carries pages too; only where every labelled flow of the socket agrees.
@@ -26,6 +30,8 @@ SOCKET_COST: Final = 15
 """Percent points: a socket may be reused by another process after it was closed."""
 SESSION_COST: Final = 10
 """Percent points: the pair of fragments was chosen by the parties."""
+PAIR_COST: Final = 15
+"""Percent points: the ports of a pair are a convention."""
 MAX_GAP_NS: Final = 60 * 1_000_000_000
 """Between a labelled flow of the socket and the one that inherits."""
 MAX_SOCKET_FLOWS: Final = 256
@@ -36,6 +42,7 @@ _CALL_KINDS: Final = frozenset(
 
 RULE_ID: Final = "same-socket"
 SESSION_RULE_ID: Final = "same-ice-session"
+PAIR_RULE_ID: Final = "media-beside-reports"
 _FRAGMENT: Final = re.compile(r"[A-Za-z0-9+/]{4,256}")
 
 
@@ -66,6 +73,8 @@ class SocketFlow:
     """STUN, DTLS, RTP or nothing known; False for whatever was named otherwise (dns, quic, ssdp, ...)."""
     session: frozenset[str] | None = None
     """The pair of fragments of its ICE checks."""
+    media: bool = False
+    """RTP streams were found in it."""
 
 
 def labels_by_socket(
@@ -92,7 +101,8 @@ def labels_by_socket(
             label = _inherit(flow, givers, f"{ip}:{port}" if ":" not in ip else f"[{ip}]:{port}")
             if label is not None and _better(label, inherited.get(flow.flow_no)):
                 inherited[flow.flow_no] = label
-    return inherited | _by_session(flows, inherited, broader)
+    inherited |= _by_session(flows, inherited, broader)
+    return inherited | _by_ports(flows, inherited)
 
 
 def _agree(labels: Iterable[Label | None], broader: Mapping[str, tuple[str, ...]]) -> bool:
@@ -131,6 +141,33 @@ def _by_session(
     return found
 
 
+def _by_ports(flows: list[SocketFlow], inherited: Mapping[int, Label]) -> dict[int, Label]:
+    """Flow number to label, for media without a label whose reports have one."""
+    found: dict[int, Label] = {}
+    media = {
+        (one.client_ip, one.client_port, one.server_ip, one.server_port): one
+        for one in flows
+        if one.media and one.label is None and one.flow_no not in inherited
+    }
+    for giver in flows if media else ():
+        if (
+            giver.label is None
+            or not _own_packets(giver.label)
+            or not giver.client_port & giver.server_port & 1
+        ):
+            continue
+        flow = media.get((giver.client_ip, giver.client_port - 1, giver.server_ip, giver.server_port - 1))
+        confidence = giver.label.confidence - PAIR_COST
+        if flow is None or confidence < LABEL_MINIMUM or not _at_one_time(flow, giver):
+            continue
+        app, ports = giver.label.app, f"{giver.client_port} {giver.server_port}"
+        reason = Evidence(app, f"{app}-{PAIR_RULE_ID}", "rtcp", ports, giver.frame, confidence)
+        label = Label(app, confidence, (reason,), ())
+        if _better(label, found.get(flow.flow_no)):
+            found[flow.flow_no] = label
+    return found
+
+
 def _at_one_time(flow: SocketFlow, giver: SocketFlow) -> bool:
     return giver.first_ts - MAX_GAP_NS <= flow.last_ts and flow.first_ts <= giver.last_ts + MAX_GAP_NS
 
@@ -139,8 +176,13 @@ def _gives(flow: SocketFlow, ip: str, port: int) -> bool:
     """May this flow's label be passed on by the socket? Not by the server's: a relay serves everybody."""
     if flow.label is None or (flow.client_ip, flow.client_port) != (ip, port):
         return False
-    strongest = max(reason.confidence for reason in flow.label.evidence)
-    return any(r.kind in _CALL_KINDS and r.confidence == strongest for r in flow.label.evidence)
+    return _own_packets(flow.label)
+
+
+def _own_packets(label: Label) -> bool:
+    """Does the label rest on what was seen in the flow's own packets?"""
+    strongest = max(reason.confidence for reason in label.evidence)
+    return any(r.kind in _CALL_KINDS and r.confidence == strongest for r in label.evidence)
 
 
 def _inherit(flow: SocketFlow, givers: list[SocketFlow], socket: str) -> Label | None:

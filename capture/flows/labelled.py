@@ -1,6 +1,6 @@
 """Finished flows with their services and labels, on the way into rows of `flows` and `app_evidence`."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -40,8 +40,8 @@ class LabelledFlows:
         number = int(self.numbers[i])
         return self.own.get(i) if number < 0 else self.judged.label(number, self.frames[i].tolist())
 
-    def socket_flows(self) -> Iterator[SocketFlow]:
-        """The flows as `sockets.labels_by_socket` wants them."""
+    def socket_flows(self, media: Set[int]) -> Iterator[SocketFlow]:
+        """The flows as `sockets.labels_by_socket` wants them. `media`: numbers of flows with RTP streams."""
         state, rows = self.rows.state, self.rows
         version = state["ip_version"]
         clients, servers = (addresses(version, *end[:2]).to_pylist() for end in (rows.client, rows.server))
@@ -57,6 +57,7 @@ class LabelledFlows:
             yield SocketFlow(
                 flow_no, clients[i], client_ports[i], servers[i], server_ports[i], first_ts,
                 last_ts, frame, self.label(i), may_inherit=True, session=self.sessions.get(i),
+                media=flow_no in media,
             )  # fmt: skip
 
     def inherit(self, labels: Mapping[int, Label]) -> None:

@@ -5,7 +5,7 @@ types that RFC 5761 4 leaves, and some payload behind it). STUN, ZRTP, DTLS and 
 (RFC 7983, RFC 9443), so they never do. Whether a stream (flow, direction, TURN channel, SSRC) is one, its run
 of packets decides: `media_stream.py`. Through TURN a packet comes as ChannelData (RFC 8656 12.4) or in the
 DATA attribute of a Send or Data indication (RFC 8656 11). Zoom puts headers of its own before RTP, which name the
-kind of media (`protocols/zoom.py`); each kind, and its error correction, counts the sequence numbers of an SSRC for itself.
+kind of media (`protocols/zoom.py`); each kind, and its error correction, counts the numbers of an SSRC for itself.
 
 On ports of other services (all below 1024, and `PORTS`) no stream begins unless STUN was spoken in the flow,
 the packet came through TURN, or it has a header extension of a known profile; SFUs do sit on 443. In quiet

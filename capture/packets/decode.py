@@ -346,18 +346,18 @@ def decode_batch(batch: Any, links: NDArray[np.int32]) -> NDArray[Any]:
 
 
 def trace(
-    batch: Any, links: NDArray[np.int32], chosen: NDArray[np.int64]
+    batch: Any, links: NDArray[np.int32], chosen: NDArray[np.int64], told: int = MAX_TOLD
 ) -> tuple[NDArray[Any], NDArray[Any]]:
     """(how many layers are around the packet, the layers) of chosen frames of a batch, by their index in it.
 
-    The layers are LAYER rows, one line a frame, outermost first; of more than MAX_TOLD the first are given.
+    The layers are LAYER rows, one line a frame, outermost first; of more than `told` the first are given.
     """
-    rows, stacks = np.empty(len(chosen), PACKET), np.zeros((len(chosen), MAX_TOLD), LAYER)
+    rows, stacks = np.empty(len(chosen), PACKET), np.zeros((len(chosen), told), LAYER)
     _trace(
         batch.buffer, batch.offset, batch.captured, batch.original, batch.interface, links,
         np.ascontiguousarray(chosen, np.int64), rows, stacks,
     )  # fmt: skip
-    return np.minimum(rows["layers"], MAX_TOLD), stacks
+    return np.minimum(rows["layers"], told), stacks
 
 
 def trace_rows(frame: NDArray[np.uint8], link: int) -> tuple[Any, NDArray[Any]]:

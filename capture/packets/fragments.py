@@ -17,7 +17,7 @@ capture. Where a batch holds no fragment nothing happens here at all.
 """
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -127,6 +127,8 @@ class Reassembler:
         self._room = 0
         self.stacks: dict[int, NDArray[Any]] = {}
         """Frame -> the layers around its WHOLE row, of the batch at hand."""
+        self.heads: dict[int, bytes] = {}
+        """Frame -> what stands in its WHOLE datagram before the innermost IP header, of the batch at hand."""
 
     # ---- the driver's side -------------------------------------------------------------------------------
 
@@ -136,6 +138,7 @@ class Reassembler:
         """The rows to follow, and the buffer their payloads are in; both as they were if there is no fragment."""
         chosen = np.flatnonzero(rows["fragment"] >= 0)
         self.stacks.clear()
+        self.heads.clear()
         if not len(chosen):
             return rows, batch.buffer
         buffer = memoryview(batch.buffer)  # type: ignore[arg-type]
@@ -157,6 +160,13 @@ class Reassembler:
         for key in list(self._waiting):
             self._drop(key, 0)
         return self._assemble(np.zeros(0, PACKET), np.zeros(0, np.uint8))
+
+    def forget(self, frames: Container[int]) -> None:
+        """Let go of the bytes of datagrams that these frames began, which may not be read."""
+        for datagram in self._waiting.values():
+            if not datagram.done and datagram.flow is not None and datagram.flow["frame"] in frames:
+                datagram.flow["payload"] = b""
+                datagram.give_up()
 
     def losses(self) -> Iterator[tuple[str, str, int, int]]:
         """(kind, what it is, first frame, how many)."""
@@ -320,6 +330,8 @@ class Reassembler:
         self._show(row, made, packet, datagram.delivered, base)
         if len(layers):
             self.stacks[number] = layers[:MAX_TOLD]
+        if made["network"] > 0:
+            self.heads[number] = packet[: int(made["network"])]
 
     def _show(self, row: Any, made: Any, frame: bytes, delivered: int, base: int) -> None:
         """The payload of a datagram, less what of a TCP stream was given away already."""

@@ -3,7 +3,7 @@
 Each reader gets the offset of its header and gives (what to read next, where, a number for that). Nothing is read
 beyond `end`, where the captured bytes stop.
 
-Sources: https://www.tcpdump.org/linktypes.html; IEEE 802.3, 802.2, 802.11-2020 9.2 and 9.3; https://www.radiotap.org;
+Sources: https://www.tcpdump.org/linktypes.html; IEEE 802.3, 802.2, 802.5, 802.11-2020 9.2 and 9.3; https://www.radiotap.org;
 PPI Packet Header Format 1.0.10 (CACE); RFC 1042, 1662, 2427 (frame relay), 2684 (ATM), 8300 (NSH).
 """
 
@@ -188,6 +188,13 @@ def _other_link(buffer: Any, at: int, end: int, link: int) -> tuple[int, int, in
         if at + 13 > end:
             return CUT, at, 0
         return (LLC, at + 13, 0) if buffer[at] & 0xF0 == 0x50 else (NOTHING, at, 0)
+    if link == 6:  # token ring: access and frame control, two addresses, the route if the source says so
+        if at + 14 > end:
+            return CUT, at, 0
+        if buffer[at + 1] & 0xC0 != 0x40:
+            return NOTHING, at, 0
+        route = np.int64(buffer[at + 14] & 0x1F) if buffer[at + 8] & 0x80 and at + 14 < end else 0
+        return LLC, at + 14 + route, 0
     if link == 138:  # IP over IEEE 1394: two EUI-64
         return (ETHERTYPE, at + 18, u16(buffer, at + 16)) if at + 18 <= end else (CUT, at, 0)
     if link == 242:  # IP over InfiniBand: global route header, then RFC 4391 section 6

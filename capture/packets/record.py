@@ -47,7 +47,8 @@ FRAGMENT: Final = 4
 PROTECTED: Final = 5
 """Encrypted by the link (802.11, MACsec), `reason` says by which: counted and named; what is inside is unknown."""
 PART: Final = 6
-"""A FRAGMENT whose first was seen before: with the addresses and ports of its flow, which counts it."""
+"""With the addresses and ports of its flow, which counts it, and nothing to follow: a FRAGMENT whose first was seen
+before, or a packet of which the recorder kept no more (R_PORTS)."""
 HELD: Final = 7
 """A FRAGMENT that no row has explained yet; the first that does counts it too."""
 WHOLE: Final = 8
@@ -70,9 +71,10 @@ REASONS: Final[tuple[str, ...]] = (
     "802.11 frame is encrypted",
     "MACsec frame is encrypted",
     "802.11 frame of several packets: only the first is read",
+    "the recorder cut the transport header behind its ports",
 )
 R_LINK, R_IP4, R_IP4_TOTAL, R_IP6, R_IP6_EXT, R_TCP, R_UDP, R_VERSION, R_DEPTH, R_TUNNEL, R_FCS, \
-    R_WIFI, R_MACSEC, R_AGGREGATE = range(1, 15)  # fmt: skip
+    R_WIFI, R_MACSEC, R_AGGREGATE, R_PORTS = range(1, 16)  # fmt: skip
 
 TUNNELS: Final[tuple[str | None, ...]] = (
     None, "gre", "ipip", "6in4", "4in6", "gtp-u", "vxlan", "geneve", "teredo", "erspan", "pppoe", "mpls", "pbb",

@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 
 from wirecover.capture.kernels import kernel
-from wirecover.capture.packets.record import MALFORMED, PACKET, R_TCP, R_UDP
+from wirecover.capture.packets.record import MALFORMED, PACKET, PART, R_PORTS, R_TCP, R_UDP
 from wirecover.capture.packets.steps import u16, u32
 
 MOST_EXTENSIONS: Final = 256
@@ -89,12 +89,21 @@ def _icmp_ports(kind: int, code: int, six: bool) -> tuple[int, int]:
 
 
 @kernel
+def _cut_header(buffer: Any, at: int, end: int, was_whole: bool, reason: int, row: Any) -> None:
+    """A header too short to read. The recorder's cut leaves the packet in its flow if it left the ports."""
+    row.status, row.reason = MALFORMED, reason
+    if was_whole and at + 4 <= end and row.fragment < 0:
+        row.status, row.reason = PART, R_PORTS
+        row.src_port, row.dst_port = u16(buffer, at), u16(buffer, at + 2)
+
+
+@kernel
 def transport_layer(buffer: Any, at: int, end: int, wire_end: int, row: Any) -> tuple[int, int, int]:
     """(where the payload is, where its captured bytes end, where it ended on the wire); -1: it is malformed."""
     protocol = np.int64(row.protocol)
     if protocol == 6:
         if at + 14 > end:
-            row.status, row.reason = MALFORMED, R_TCP
+            _cut_header(buffer, at, end, at + 20 <= wire_end, R_TCP, row)
             return -1, end, wire_end
         header = np.int64(buffer[at + 12] >> 4) * 4
         if header < 20:
@@ -110,7 +119,7 @@ def transport_layer(buffer: Any, at: int, end: int, wire_end: int, row: Any) -> 
         return at + header, end, wire_end
     if protocol == 17 or protocol == 136:
         if at + 8 > end:
-            row.status, row.reason = MALFORMED, R_UDP
+            _cut_header(buffer, at, end, at + 8 <= wire_end, R_UDP, row)
             return -1, end, wire_end
         row.src_port, row.dst_port = u16(buffer, at), u16(buffer, at + 2)
         length = u16(buffer, at + 4)

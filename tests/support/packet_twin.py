@@ -8,9 +8,9 @@ of statuses, reasons and tunnels are those of `capture/packets/record.py`, which
 import struct
 from dataclasses import dataclass, field
 
-OK, NOT_IP, UNKNOWN_LINK, MALFORMED, FRAGMENT, PROTECTED = range(6)
+OK, NOT_IP, UNKNOWN_LINK, MALFORMED, FRAGMENT, PROTECTED, PART = range(7)
 (LINK, IP4, IP4_TOTAL, IP6, IP6_EXTENSION, TCP, UDP, VERSION, DEPTH, TUNNEL, FCS, WIFI_KEY, MACSEC_KEY,
- AGGREGATE) = range(1, 15)  # fmt: skip
+ AGGREGATE, PORTS) = range(1, 16)  # fmt: skip
 (NONE, GRE, IPIP, SIX_IN_FOUR, FOUR_IN_SIX, GTP, VXLAN, GENEVE, TEREDO, ERSPAN, PPPOE, MPLS, PBB, CAPWAP, TZSP, GPE,
  L2TP, NSH, VLAN, WIFI, DLCI) = range(21)  # fmt: skip
 NETWORKS = (VXLAN, GENEVE, GPE, PBB)
@@ -296,6 +296,15 @@ def _firewire(row: Row, view: View) -> None:
     _ethertype(row, view.behind(18), struct.unpack("!16xH", view.need(18, LINK))[0])
 
 
+def _token_ring(row: Row, view: View) -> None:
+    """IEEE 802.5 3.2; 802.1D C.3.3.2 (the route's length counts its own two octets)"""
+    head = view.need(14, LINK)
+    if head[1] >> 6 != 1:
+        return
+    routed = head[8] & 0x80 and len(view.data) > 14
+    _llc(row, view.behind(14 + (view.data[14] & 31 if routed else 0)))
+
+
 def _infiniband(row: Row, view: View) -> None:
     """https://www.tcpdump.org/linktypes/LINKTYPE_IPOIB.html; RFC 4391 6"""
     _ethertype(row, view.behind(44), struct.unpack("!40xH2x", view.need(44, LINK))[0])
@@ -334,6 +343,7 @@ _LINKS = {
     239: lambda row, view: _nflog(row, view),
     240: lambda row, view: _ethernet(row, view.behind(4)),
     242: _infiniband,
+    6: _token_ring,
     241: lambda row, view: _ethernet(row, view.behind(12)),
     258: lambda row, view: _pktap(row, view),
     274: lambda row, view: _ethernet(row, view.behind(8)),
@@ -694,9 +704,17 @@ def _gre(row: Row, view: View) -> None:
         _payload(row, view)
 
 
+def _ports_at_least(row: Row, view: View, wanted: int, size: int) -> None:
+    """Of a header that was whole on the wire the recorder kept the ports, not all that is wanted."""
+    if 4 <= len(view.data) < wanted and view.wire >= size and row.fragment < 0:
+        row.src_port, row.dst_port = struct.unpack("!HH", view.data[:4])
+        raise Broken(PORTS, PART)
+
+
 def _tcp(row: Row, view: View) -> None:
     """RFC 9293 3.1; of a cut segment the first 14 bytes say all that is used."""
     row.headers.append("tcp")
+    _ports_at_least(row, view, 14, 20)
     ports_to_flags = view.need(14, TCP)
     source, target, seq, ack, offset, flags = struct.unpack("!HHIIBB", ports_to_flags)
     size = (offset >> 4) * 4
@@ -711,6 +729,7 @@ def _tcp(row: Row, view: View) -> None:
 def _udp(row: Row, view: View) -> None:
     """RFC 768; a length of 0 is an IPv6 jumbogram's (RFC 2675 4) or segmentation offload."""
     row.headers.append("udp")
+    _ports_at_least(row, view, 8, 8)
     row.src_port, row.dst_port, length, row.checksum = struct.unpack("!HHHH", view.need(8, UDP))
     if 0 < length < 8:
         raise Broken(UDP)

@@ -152,3 +152,52 @@ def test_a_weak_label_goes_no_further():
 )
 def test_which_user_names_are_those_of_ice(username, expected):
     assert ice_session(username) == expected
+
+
+REPORTS = label("kakaotalk", "signature", 77)
+
+
+def half(
+    number, port, *, given=None, media=True, first=0, last=10 * SECOND, server="1.201.1.174", peer=23000
+):
+    return SocketFlow(
+        number,
+        "10.0.0.2",
+        port,
+        server,
+        peer + port % 100,
+        first,
+        last,
+        100 + number,
+        given,
+        True,
+        None,
+        media,
+    )
+
+
+def test_media_beside_reports_with_a_label():
+    got = labels_by_socket([half(0, 11320), half(1, 11321, given=REPORTS, media=False)])
+    reason = Evidence("kakaotalk", "kakaotalk-media-beside-reports", "rtcp", "11321 23021", 101, 62)
+    assert got == {0: Label("kakaotalk", 62, (reason,), ())}
+
+
+@pytest.mark.parametrize(
+    "flows",
+    [
+        [half(0, 11320, media=False), half(1, 11321, given=REPORTS)],  # no RTP in it
+        [half(0, 11318), half(1, 11321, given=REPORTS)],  # not the next lower ports
+        [half(0, 11321), half(1, 11322, given=REPORTS)],  # reports go between odd ports
+        [half(0, 11320), half(1, 11321, given=REPORTS, server="1.201.1.175")],
+        [half(0, 11320), half(1, 11321, given=REPORTS, peer=23002)],  # one end is another pair
+        [half(0, 11320), half(1, 11321, given=label("kakaotalk", "dns", 90))],  # a name, not its packets
+        [half(0, 11320), half(1, 11321, given=label("kakaotalk", "signature", 60))],  # too weak to go on
+        [half(0, 11320), half(1, 11321, given=REPORTS, first=71 * SECOND, last=80 * SECOND)],
+        [
+            half(0, 11320, given=label("viber", "signature")),
+            half(1, 11321, given=REPORTS),
+        ],  # has one of its own
+    ],
+)
+def test_no_media_beside_reports(flows):
+    assert labels_by_socket(flows) == {}

@@ -331,6 +331,32 @@ def test_dns_that_was_sent_short_is_not_read(tmp_path: Path) -> None:
     assert found.damage() == {("malformed-dns", "message is cut")}
 
 
+@pytest.mark.parametrize("snaplen", [38, 40, 47])
+def test_of_packets_cut_behind_their_ports_flows_are_counted(tmp_path: Path, snaplen: int) -> None:
+    way = line(80).open().say(True, b"GET / HTTP/1.0\r\n\r\n").say(False, b"HTTP/1.0 200 OK\r\n\r\n").close()
+    asked = talk.datagrams(line(9999), (True, bytes(40)), (False, bytes(40)))
+    frames = [one.cut(snaplen) for one in (*way.frames, *asked)]
+    found = Read(tmp_path, frames)
+    sent = len(way.frames)
+    rows = [
+        (one["transport"], one["server_port"], one["packets_up"] + one["packets_down"])
+        for one in found["flows"]
+    ]
+    assert rows == [("tcp", 80, sent), ("udp", 9999, 2)]
+    assert found["flows"][0]["payload_up"] == 0 and not found["flows"][0]["syn_seen"]
+    assert found["captures"][0]["malformed_packets"] == 0
+    cut = sent + (2 if snaplen < 42 else 0)
+    (told,) = (one for one in found["damage"] if one["kind"] == "packets-not-read")
+    assert (told["count"], told["detail"]) == (cut, "the recorder cut the transport header behind its ports")
+
+
+def test_a_short_header_that_the_recorder_did_not_cut_is_malformed(tmp_path: Path) -> None:
+    short = Frame(packet("10.0.0.2", "192.0.2.10", 6, b"\x9c\x41\0\x50\0\0"))
+    found = Read(tmp_path, [short, Frame(packet("10.0.0.2", "192.0.2.10", 6, bytes(20))).cut(37)])
+    assert not found["flows"]
+    assert found["captures"][0]["malformed_packets"] == 2
+
+
 # ---- relays, proxies, tunnels ----------------------------------------------------------------------------
 
 
