@@ -28,7 +28,7 @@ EVERY_KIND = [
         )
     )
 ]  # fmt: skip
-NOT_ALL = ("lawyer-in-answer", "reverse", "gtp-fragments")
+NOT_ALL = ("lawyer-in-answer", "reverse", "gtp-fragments", "radius-of-third", "radius", "gtpc")
 """Kinds of which a part is left out even where their ends are in scope."""
 
 
