@@ -143,6 +143,8 @@ def find_links(endpoints: Iterable[Endpoint], recording: Mapping[int, int]) -> t
     links: list[Link] = []
     crowded = 0
     for (reason, value), sides in sorted(told.items()):
+        if reason == "eui64" and not any(side.source == "address" for side in sides.values()):
+            continue
         numbers = {number for number, _ in sides}
         if len(numbers) > MOST_ADDRESSES:
             crowded += 1

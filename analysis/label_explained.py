@@ -11,6 +11,7 @@ from typing import Any, Final
 import duckdb
 
 from wirecover.analysis.errors import AnalysisError
+from wirecover.analysis.flow_shapes import flow_shapes
 from wirecover.capture.apps.explanation import Considered, consider
 from wirecover.capture.apps.matcher import FlowFacts, RuleSet
 from wirecover.capture.apps.rule import EvidenceRule
@@ -29,7 +30,8 @@ class Reason:
     """One row of the explanation."""
 
     role: str
-    """`reason`, `conflict`, or as in `Considered`: `hint`, `outdated`."""
+    """`reason`, `conflict`, `shape` (a heartbeat or record length that supports what is said), or as in `Considered`:
+    `hint`, `outdated`."""
     app: str
     rule_id: str
     kind: str
@@ -88,7 +90,13 @@ def explain(connection: duckdb.DuckDBPyConnection, flow_id: int, rules: RuleSet)
     )  # fmt: skip
     seen = {(one.rule_id, one.kind) for one in stored}
     more = [_further(one, rules) for one in consider(rules, facts, at) if (one.rule_id, one.kind) not in seen]
-    return Explanation(flow_id, app, confidence, digest == rules.sha256, (*stored, *more))
+    pointed = {one.app for one in (*stored, *more)}
+    shapes = [
+        Reason("shape", one.rule.app, one.rule.id, one.kind, one.value, one.frame, one.rule.confidence, one.rule.title,
+               one.rule.source)
+        for one in flow_shapes(connection, flow_id, rules, pointed, at)
+    ]  # fmt: skip
+    return Explanation(flow_id, app, confidence, digest == rules.sha256, (*stored, *more, *shapes))
 
 
 def _rows_by_id(rules: RuleSet) -> dict[str, EvidenceRule]:

@@ -9,6 +9,7 @@ import hmac
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from ipaddress import IPv6Address
 from typing import Any, Final
 
 import numpy as np
@@ -213,7 +214,7 @@ class ScopeFilter:
                 self._pseudonyms.clear()
             version, hi, lo = address
             octets = lo.to_bytes(4, "big") if version == 4 else hi.to_bytes(8, "big") + lo.to_bytes(8, "big")
-            found = int.from_bytes(hmac.digest(self._key, octets, "sha256")[:8], "big")
+            found = _low_half(self._key, octets)
             self._pseudonyms[address] = found
         return found
 
@@ -237,6 +238,15 @@ class ScopeFilter:
             tally = self._left_out.of(reason, action)
             tally.packets += int(np.count_nonzero(rows["packets"]))
             tally.bytes += int(rows["wire_bytes"].sum(dtype=np.int64))
+
+
+def _low_half(key: bytes, octets: bytes) -> int:
+    return int.from_bytes(hmac.digest(key, octets, "sha256")[:8], "big")
+
+
+def pseudonym(key: bytes, octets: bytes) -> str:
+    """The pseudonym of an address, given as its 4 or 16 octets, as the evidence writes it."""
+    return str(IPv6Address((PSEUDONYM_HIGH << 64) | _low_half(key, octets)))
 
 
 def _same_rows(rows: NDArray[Any], kept: NDArray[Any]) -> NDArray[np.bool_]:

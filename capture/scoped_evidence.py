@@ -36,8 +36,9 @@ VALUE_GOES: Final = frozenset(
 """Tables of which an excluded value is taken out; of all others the row."""
 UNTOUCHED: Final = frozenset({"captures", "out_of_scope", "packets", "media_streams"})
 """Tables without text that a capture could choose. The exhibit's name is that of the file: it must be known by it."""
+_OF_SERVERS: Final = frozenset({"dns", "sni", "certificate"})
 _OWN_WORDS: Final = {
-    "names": ("source", frozenset({"dns", "sni", "certificate"})),
+    "names": ("source", _OF_SERVERS),
     "hosts": ("source", frozenset({"arp"})),
     "subscribers": (None, frozenset[str]()),
 }
@@ -135,11 +136,18 @@ class ScopedEvidence(EvidenceWriter):
             return UNTIMED
         if table == "names" and row[names.index("first_ts")] is None:
             return UNTIMED
+        of_devices = table == "names" and row[names.index("source")] not in _OF_SERVERS
+        if (
+            of_devices and "hosts" in self._scope.withheld
+        ):  # what devices call themselves is a fact of `hosts`
+            return WITHHELD
         if self._closed and table in _OWN_WORDS:
             column, own = _OWN_WORDS[table]
             if column is not None and row[names.index(column)] in own:
                 return None
             ip = row[names.index("ip")]
+            if ip is None and table == "subscribers":  # whose identity that is cannot be known
+                return THIRD_PARTY
             if ip is not None and not self._is_end(ip):
                 return THIRD_PARTY
         return None

@@ -33,7 +33,7 @@ OPENS: Final[dict[str, frozenset[str]]] = {
     }),
     "accounts": frozenset({"stun_messages.username", "sip_messages", "sdp_media", "messenger_facts"}),
     "subscriber": frozenset({"subscribers"}),
-    "location": frozenset(),
+    "location": frozenset({"tunnels.bssid"}),
     "recorder-notes": frozenset({"comments"}),
 }  # fmt: skip
 """Category -> tables it opens; a column named here needs this category besides the one that opens its table."""

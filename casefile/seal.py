@@ -9,7 +9,7 @@ one rename makes it a case. Until then there is no case.
 """
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from hashlib import file_digest, sha256
@@ -18,6 +18,7 @@ from typing import Any, Final
 
 from wirecover.capture.version import tool_version
 from wirecover.casefile import receipt
+from wirecover.casefile.authority_store import KEY_FILE
 from wirecover.casefile.bundle import (
     Accept,
     Folder,
@@ -67,21 +68,34 @@ class SealResult:
     """Whether a partial file of an earlier, killed run was removed."""
 
 
-def seal(case: Case, out: Path, to: Recipients, signer: Signer) -> SealResult:
-    """Seal a case for its recipients. CaseError when `out` is taken, inside the case, or the case is in use."""
+def seal(
+    case: Case, out: Path, to: Recipients, signer: Signer, *, with_pseudonym_key: bool = False
+) -> SealResult:
+    """Seal a case for its recipients. CaseError when `out` is taken, inside the case, or the case is in use.
+
+    The key of the pseudonyms stays behind unless it is asked for: whoever has it can find out who third parties are.
+    To give it away is an act of its own in the log, `unmask`, for which the authority may ask for two persons.
+    """
     check_target(out, case.path)
+    if with_pseudonym_key:
+        note(
+            case,
+            Act("unmask", {"name": out.name, "how": "the key of the pseudonyms was sealed with the case"}),
+        )
     act = Act("seal", {"name": out.name, "recipients": [key_name(key) for key in to.keys]}, export=True)
     with only_writer(out):
         cleared = clear_target(out)
         make_current(case)
-        return _seal(case, act, out, to, signer, cleared=cleared)
+        return _seal(case, act, out, to, signer, cleared=cleared, with_key=with_pseudonym_key)
 
 
-def _seal(case: Case, act: Act, out: Path, to: Recipients, signer: Signer, *, cleared: bool) -> SealResult:
+def _seal(
+    case: Case, act: Act, out: Path, to: Recipients, signer: Signer, *, cleared: bool, with_key: bool
+) -> SealResult:
     with closing(case.connect()):  # a reader keeps writers out until the last byte is read
         state = log_state(case)
         with record(case, act) as entry:
-            sources, left_out = case_files(case.path, state)
+            sources, left_out = case_files(case.path, state, without=() if with_key else (KEY_FILE,))
             manifest = describe(case, state, "case", to, [one for one, _ in sources], {})
             result = write_sealed(out, sources, manifest, to, signer)
             entry.result(result.sealed.sha256, **facts_of(manifest))
@@ -157,7 +171,7 @@ def clear_target(out: Path, *more: Path) -> bool:
     return any(cleared)
 
 
-def case_files(case: Path, state: LogState) -> tuple[list[Source], int]:
+def case_files(case: Path, state: LogState, without: Container[str] = ()) -> tuple[list[Source], int]:
     """Every file of a case, by name, and how many were left out (hidden, unfinished, locks)."""
     found: list[Source] = list(state.sources)
     own = {one.path for one, _ in found}
@@ -172,7 +186,7 @@ def case_files(case: Path, state: LogState) -> tuple[list[Source], int]:
             hidden += 1
         elif not path.is_file():
             raise SealError(f"{path}: not a regular file")
-        elif not _LOCKS.fullmatch(name):
+        elif not _LOCKS.fullmatch(name) and name not in without:
             found.append((member(path, name), path))
     _portable(one.path for one, _ in found)
     return sorted(found, key=lambda one: one[0].path), hidden

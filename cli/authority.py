@@ -1,5 +1,6 @@
 """wirecover authority: the legal basis of a case, checked and shown."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -88,6 +89,21 @@ def amend(case: Path, record: Path) -> None:
             f"{count(other_scope, 'exhibit')} in the case had been taken in under another scope and stay so; the "
             "manifest of each says under which."
         )
+
+
+@authority.command()
+@case_argument
+@click.argument("addresses", metavar="ADDRESS...", nargs=-1, required=True)
+@acting
+def unmask(case: Path, addresses: Sequence[str]) -> None:
+    """Show the pseudonym that each ADDRESS has in CASE, and in how many flows it is an end.
+
+    For third parties under pseudonyms. Needs --reason, and two examiners where the authority says so.
+    """
+    from wirecover.casefile.unmask import unmask as hold
+
+    for one in hold(open_case(case), addresses):
+        show(f"{one.address}  {one.pseudonym}  {count(one.flows, 'flow')}")
 
 
 def _facts(one: "Authority") -> list[tuple[str, str]]:

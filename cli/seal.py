@@ -15,10 +15,20 @@ from wirecover.cli.streams import count, plain, show, size, tell
 @case_argument
 @to_option
 @click.option("--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help="File to write.")
+@click.option(
+    "--with-pseudonym-key",
+    is_flag=True,
+    help="Seal the key of the pseudonyms too: with it, recipients can find out who third parties are.",
+)
 @signing_options
 @acting
 def seal(
-    case: Path, recipients: Sequence[Path], out: Path, key: Path | None, passphrase_fd: int | None
+    case: Path,
+    recipients: Sequence[Path],
+    out: Path,
+    with_pseudonym_key: bool,
+    key: Path | None,
+    passphrase_fd: int | None,
 ) -> None:
     """Seal the whole of CASE into one file for its recipients, with a signed manifest.
 
@@ -29,7 +39,8 @@ def seal(
 
     to = read_recipients(recipients)
     opened = open_case(case)
-    result = run(opened, out, to, load_signer(opened, key, passphrase_fd))
+    signer = load_signer(opened, key, passphrase_fd)
+    result = run(opened, out, to, signer, with_pseudonym_key=with_pseudonym_key)
     show(result.sealed.sha256)
     members = result.sealed.manifest.members
     if result.cleared:

@@ -14,7 +14,7 @@ ABSENT: Final = 60
 """Addresses of which what has no label is printed."""
 VALUES: Final = 3
 """Values of one kind in a cell."""
-LONGEST: Final = 60
+LONGEST: Final = 100
 REASONS: Final = (
     "mac", "eui64", "imei", "duid", "dhcp-client-id", "upnp-uuid", "client-certificate", "auth-key", "imsi", "msisdn",
     "user-name", "name",

@@ -61,9 +61,12 @@ marks AS (
            NULL::BIGINT AS bytes, NULL::VARCHAR AS media
     FROM stun_messages
     UNION ALL BY NAME
+    -- Zoom numbers the sources of each meeting alike: they tie nothing. Payload type 101 with SSRC 13 is Signal's data
+    -- channel: it goes both ways before anybody answers, and is no media.
     SELECT flow_id, 'rtp' AS mark, epoch_ns(first_ts) AS start_ns, epoch_ns(last_ts) AS end_ns, first_frame AS frame,
-           last_frame, ssrc, payload_type, up, packets, bytes, kind AS media
-    FROM media_streams
+           last_frame, CASE WHEN encapsulation IS NULL THEN ssrc END AS ssrc, payload_type, up, packets, bytes,
+           kind AS media
+    FROM media_streams WHERE NOT (payload_type = 101 AND ssrc = 13)
     UNION ALL BY NAME
     SELECT flow_id, 'dtls' AS mark, ns AS start_ns, ns AS end_ns, client_frame AS frame,
            coalesce(server_frame, client_frame) AS last_frame

@@ -33,6 +33,7 @@ from wirecover.capture.apps.rule import (
     AppRules,
     EvidenceRule,
 )
+from wirecover.capture.apps.shapes import MOST_CONFIDENCE, SHAPE_KINDS, parse_shape
 from wirecover.capture.errors import RuleError
 
 RULES: Final = Path(__file__).parent / "rules"
@@ -175,6 +176,11 @@ def _check_row(rule: EvidenceRule, where: str) -> None:
             rule.mark != "seen" and not rule.confirmed and rule.confidence > UNCONFIRMED_MAXIMUM,
             f"not seen in a source and not confirmed by a capture: at most {UNCONFIRMED_MAXIMUM}",
         ),
+        (
+            bool(set(rule.kinds) & SHAPE_KINDS)
+            and (rule.alone or bool(rule.needs) or rule.confidence > MOST_CONFIDENCE or len(rule.kinds) > 1),
+            f"a shape stands alone in its row, with alone = false, no needs and at most {MOST_CONFIDENCE}",
+        ),
         (not all(_REGION.fullmatch(one) for one in rule.region), "region must be ISO 3166 two-letter codes"),
         (not rule.valid_from < rule.valid_to, "valid_to must be after valid_from"),
         (len(set(rule.values)) != len(rule.values), "a value stands twice"),
@@ -203,6 +209,8 @@ def _well_formed(kind: str, value: str, match: str) -> bool:
             return bool(ports(value))
         except ValueError:
             return False
+    if kind in SHAPE_KINDS:
+        return parse_shape(kind, value) is not None
     if kind == "ja4":
         return bool(_JA4.fullmatch(value))
     if kind == "stun_attribute":

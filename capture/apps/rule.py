@@ -16,6 +16,8 @@ Kinds of evidence, and whether one alone can carry a label:
     stun_attribute    the number of a STUN attribute                                        yes
     address, port     where the server is                                                   never
     ja4               fingerprint of a TLS library                                          never
+    timing, records   a heartbeat, or the length of TLS records, of the whole flow          never, nor at ingest: they
+    (shapes.py)                                                                             are looked at on explaining
 
 A row with `needs` carries only where all of these hold too: `stun` (the flow has STUN messages), a service's
 name, or the id of another row of the same file. This is the one way in which an address, a port or a JA4 may
@@ -29,14 +31,16 @@ confirms it; `confirmed` names that capture.
 from dataclasses import dataclass
 from typing import Final
 
+from wirecover.capture.apps.shapes import SHAPE_KINDS
+
 KINDS: Final = (
     "sni", "stun_username", "signature", "framing", "alpn", "service", "stun_realm", "stun_software", "certificate",
-    "dns", "stun_attribute", "ja4", "address", "port",
+    "dns", "stun_attribute", "ja4", "address", "port", "timing", "records",
 )  # fmt: skip
 """In order of rank: what says most about a flow stands first."""
 NAME_KINDS: Final = frozenset({"sni", "dns", "certificate"})
 TEXT_KINDS: Final = frozenset({"stun_username", "stun_realm", "stun_software"})
-WEAK_KINDS: Final = frozenset({"address", "port", "ja4"})
+WEAK_KINDS: Final = frozenset({"address", "port", "ja4", *SHAPE_KINDS})
 MATCHES: Final = ("exact", "suffix", "contains")
 MARKS: Final = ("seen", "derived", "mem")
 UNCONFIRMED_MAXIMUM: Final = 75

@@ -48,7 +48,7 @@ class Lines:
         })  # fmt: skip
         flow["packets_up" if up else "packets_down"] += 1
 
-    def media(self, flow_id, start, end, up=True, ssrc=None, packets=None, kind="audio"):
+    def media(self, flow_id, start, end, up=True, ssrc=None, packets=None, kind="audio", **columns):
         flow = next(one for one in self.traffic.flows if one["flow_id"] == flow_id)
         packets = packets or max(int((end - start) * 50), 3)
         self.traffic.frame += packets
@@ -57,7 +57,7 @@ class Lines:
             "ssrc": ssrc or 0x10000 + self.traffic.frame, "first_ts": self.traffic.ns(start + self.shift),
             "last_ts": self.traffic.ns(end + self.shift), "first_frame": self.traffic.frame - packets + 1,
             "last_frame": self.traffic.frame, "packets": packets, "bytes": packets * 60, "kind": kind,
-            "lost": 0, "gaps": 0, "rtcp": True,
+            "lost": 0, "gaps": 0, "rtcp": True, **columns,
         })  # fmt: skip
         flow["packets_up" if up else "packets_down"] += packets
 
@@ -304,6 +304,44 @@ def test_media_without_set_up_needs_voice_or_picture(traffic, lines):
 
 
 # Signalling --------------------------------------------------------------------------------------------------------
+
+
+def zoom(lines, client, kinds, **columns):
+    """A meeting over Zoom's relay: streams of these kinds both ways, the sources numbered as in every meeting."""
+    flow, _ = lines.flow(
+        client, server_port=8801, end=60, service=None, app="zoom", app_confidence=82, **columns
+    )
+    for number, kind in enumerate(kinds):
+        for way in (True, False):
+            lines.media(
+                flow, 1 + number, 60, way, ssrc=0x01000402 + number, kind=kind, encapsulation="zoom-relay"
+            )
+    return flow
+
+
+@pytest.mark.parametrize(
+    ("kinds", "said"),
+    [(["audio"], "audio"), (["audio", "video"], "video"), (["audio", "video", "screen"], "screen")],
+)
+def test_zoom_s_headers_say_what_kind_of_call_it_was(traffic, lines, kinds, said):
+    zoom(lines, ADA, kinds)
+    (call,) = calls(traffic)
+    assert (call["app"], call["media"], call["state"]) == ("zoom", said, "answered")
+
+
+def test_meetings_that_number_their_sources_alike_are_not_one(traffic, lines):
+    zoom(lines, ADA, ["audio"])
+    zoom(lines, BEN, ["audio"])
+    assert len(calls(traffic)) == 2
+
+
+def test_signal_s_data_channel_alone_is_no_answered_call(traffic, lines):
+    flow, _ = lines.flow(ADA, BEN, 5000, end=40, app="signal", app_confidence=70)
+    for second in (1, 2, 30):
+        lines.stun(flow, second, attributes=ICE)
+    for way in (True, False):
+        lines.media(flow, 3, 40, way, ssrc=13, payload_type=101, packets=37, kind="unknown")
+    assert "answered" not in [call["state"] for call in calls(traffic)]
 
 
 def talk(traffic, client, bursts, app="xmpp", capture=7):

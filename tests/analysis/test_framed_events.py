@@ -212,6 +212,6 @@ def test_plain_tls_gives_no_frames(tmp_path):
     line.say(True, tls.record(22, talk_tls.hello(b"g.whatsapp.net", b"h2"), 0x0301))
     line.say(False, talk_tls.application(900))
     with closing(case_of(tmp_path, line.close().frames).connect()) as connection:
-        assert connection.sql("SELECT count(*) FROM messenger_frames").fetchone() == (0,)
+        assert connection.sql("SELECT count(*) FROM messenger_frames").fetchall() == [(0,)]
         sources = MessageEvents().run(connection, DEFAULT).events["source"].to_pylist()
     assert "framing" not in sources

@@ -28,7 +28,7 @@ EVERY_KIND = [
         )
     )
 ]  # fmt: skip
-NOT_ALL = ("lawyer-in-answer", "reverse", "gtp-fragments")
+NOT_ALL = ("lawyer-in-answer", "reverse", "gtp-fragments", "radius-of-third", "radius", "gtpc")
 """Kinds of which a part is left out even where their ends are in scope."""
 
 
@@ -165,6 +165,129 @@ def test_an_exclusion_is_held_against_every_layer(tmp_path: Path) -> None:
             Scope(excluded=(Selector("network", network),)),
         )  # fmt: skip
         assert not found["flows"] and reasons(found) == {("excluded", "dropped"): 1}
+
+
+# ---- layers between the outermost and the innermost IP header ------------------------------------------------
+
+MIDDLES = ("172.20.0.1", "172.20.0.2")
+WAYS = ("gtp", "ipip", "gre", "vxlan", "erspan-like")
+INNERMOST = packet("10.0.0.2", "192.0.2.10", 6, tcp(46000, 443, 1, 1, ACK, b"x"))
+
+
+def wrapped(way: str, frame: bytes, ends: tuple[str, str]) -> bytes:
+    """The frame in one tunnel more."""
+    if way == "gtp":
+        return tunnel(frame[14:], ends, 77)
+    if way == "ipip":
+        return packet(*ends, 4, frame[14:])
+    if way == "gre":
+        return packet(*ends, 47, b"\0\0\x08\0" + frame[14:])
+    if way == "vxlan":
+        return packet(*ends, 17, udp(50000, 4789, b"\x08\0\0\0\0\0\x07\0" + frame))
+    return packet(*ends, 47, b"\0\0\x65\x58" + frame)  # transparent Ethernet bridging
+
+
+def tagged(frame: bytes, ends: tuple[str, str]) -> bytes:
+    """The frame with hardware addresses of its own."""
+    return bytes.fromhex((ends[1] + ends[0]).replace(":", "")) + frame[12:]
+
+
+@st.composite
+def nests(draw: st.DrawFn) -> tuple[bytes, list[tuple[str, str]], list[tuple[str, str]]]:
+    """(a frame in one to five tunnels, the addresses of each IP header, the hardware addresses of each frame)."""
+    frame, ends, macs = INNERMOST, [("10.0.0.2", "192.0.2.10")], []
+    for depth, way in enumerate(draw(st.lists(st.sampled_from(WAYS), min_size=1, max_size=5))):
+        if way in ("vxlan", "erspan-like"):
+            macs.append((f"02:0a:0{depth}:00:00:01", f"02:0a:0{depth}:00:00:02"))
+            frame = tagged(frame, macs[-1])
+        ends.append((f"172.{16 + depth}.0.1", f"172.{16 + depth}.0.2"))
+        frame = wrapped(way, frame, ends[-1])
+    macs.append(("02:0b:00:00:00:01", "02:0b:00:00:00:02"))
+    return tagged(frame, macs[-1]), ends, macs
+
+
+@settings(max_examples=30, deadline=None, phases=PHASES)
+@given(nests(), st.data())
+def test_an_exclusion_is_held_at_any_depth(
+    made: tuple[bytes, list[tuple[str, str]], list[tuple[str, str]]], data: st.DataObject
+) -> None:
+    frame, ends, macs = made
+    kind, layers = data.draw(st.sampled_from([("network", ends), ("mac", macs)]))
+    value = data.draw(st.sampled_from([end for pair in layers for end in pair]))
+    frames = [Frame(frame, START), Frame(INNERMOST, START + SECOND)]
+    with tempfile.TemporaryDirectory() as name:
+        found = decoded(Path(name), frames, Scope(excluded=(Selector(kind, value),)))
+        innermost = value in ends[0]
+        assert reasons(found) == {("excluded", "dropped"): 2 if innermost else 1}
+        assert sw.leaks(Path(name) / "out0", {value}) == [] and (Path(name) / "out0").is_dir()
+        if not innermost:
+            [flow] = found["flows"]
+            assert flow["packets_up"] + flow["packets_down"] == 1
+        assert found["tunnels"] == []
+        kept = decoded(Path(name), frames, Scope(excluded=(Selector("network", "203.0.113.7"),)), "b.pcap")
+        assert reasons(kept) == {} and kept["tunnels"], "nothing else is left out"
+
+
+@settings(max_examples=25, deadline=None, phases=PHASES)
+@given(nests(), st.data(), st.integers(1, 6))
+def test_an_exclusion_is_held_at_any_depth_of_a_datagram_in_fragments(
+    made: tuple[bytes, list[tuple[str, str]], list[tuple[str, str]]], data: st.DataObject, cut: int
+) -> None:
+    """Only the datagram that was put together shows the layers in it."""
+    frame, ends, macs = made
+    body, at = frame[34:], 8 * cut
+    if at >= len(body):
+        return
+    outer = ends[-1]
+    protocol = frame[23]
+    parts = [packet(*outer, protocol, body[:at], ident=7, fragment=0x2000),
+             packet(*outer, protocol, body[at:], ident=7, fragment=cut)]  # fmt: skip
+    frames = [Frame(tagged(part, macs[-1]), START + n) for n, part in enumerate(parts)]
+    kind, layers = data.draw(st.sampled_from([("network", ends), ("mac", macs)]))
+    value = data.draw(st.sampled_from([end for pair in layers for end in pair]))
+    with tempfile.TemporaryDirectory() as name:
+        found = decoded(Path(name), frames, Scope(excluded=(Selector(kind, value),)))
+        assert sw.leaks(Path(name) / "out0", {value, "46000"}) == [] and (Path(name) / "out0").is_dir()
+        assert reasons(found).get(("excluded", "dropped"), 0) >= 1
+
+
+@pytest.mark.parametrize("later", [0, 61 * SECOND])
+def test_the_first_fragment_of_someone_excluded_is_not_read_later(tmp_path: Path, later: int) -> None:
+    """Its datagram is never completed, and given up when only its own addresses are at hand."""
+    ask = udp(5353, 53, (asked := talk.dns_query(1, "mkfirst.example")) + bytes(40 - len(asked) % 8))
+    first = packet("10.0.0.2", "192.0.2.10", 17, ask, fragment=0x2000)
+    same_flow = Frame(
+        packet("10.0.0.2", "192.0.2.10", 17, udp(5353, 53, talk.dns_query(2, "a.example"))), START
+    )
+    other = packet("10.0.0.2", "192.0.2.77", 17, b"x" * 64, ident=9, fragment=0x2000)
+    frames = [
+        same_flow,
+        Frame(tagged(first, ("02:0b:00:00:00:01", "02:0b:00:00:00:02")), START),
+        Frame(other, START + later),
+    ]
+    found = decoded(tmp_path, frames, Scope())
+    assert "mkfirst.example" in [row["query_name"] for row in found["dns_messages"]]
+    found = decoded(tmp_path, frames, Scope(excluded=(Selector("mac", "02:0b:00:00:00:01"),)), "b.pcap")
+    assert len(found["dns_messages"]) == 1 and "mkfirst" not in str(found)
+
+
+def test_a_protected_name_s_pair_is_found_inside_tunnels(tmp_path: Path) -> None:
+    """A flow shows the name; another one of the same ends runs around a tunnel of others."""
+    shown = talk.tls_13(
+        Connection("172.16.0.1", "172.16.0.2", 40000, 443, ts=START), sw.LAWYER_NAME.encode()
+    ).frames
+    inside = Frame(
+        wrapped("gre", packet("172.16.0.1", "172.16.0.2", 4, INNERMOST[14:]), MIDDLES), START + SECOND
+    )
+    found = decoded(tmp_path, [*shown, inside], Scope(excluded_names=(sw.LAWYER_NAME,)))
+    assert found["flows"] == [] and reasons(found) == {("excluded-name", "dropped"): len(shown) + 1}
+
+
+@pytest.mark.parametrize(("teid", "kept"), [("77", 1), ("78", 0)])
+def test_a_tunnel_number_is_a_target_s_at_any_depth(tmp_path: Path, teid: str, kept: int) -> None:
+    frame = wrapped("ipip", tunnel(INNERMOST[14:], MIDDLES, 77), ("172.16.0.1", "172.16.0.2"))
+    found = decoded(tmp_path, [Frame(frame)], Scope(targets=(Selector("teid", teid),)))
+    assert len(found["flows"]) == kept
 
 
 def test_a_tunnel_in_fragments_is_judged_by_what_it_holds(tmp_path: Path) -> None:

@@ -25,10 +25,10 @@ def row(table: str, **values: Any) -> tuple[Any, ...]:
 
 
 def written(
-    folder: Path, rows: list[tuple[str, tuple[Any, ...]]], *, columns: bool
+    folder: Path, rows: list[tuple[str, tuple[Any, ...]]], *, columns: bool, scope: Scope = SCOPE
 ) -> tuple[dict[str, list], LeftOut]:
     left_out = LeftOut()
-    with ScopedEvidence(folder, SCOPE, left_out) as evidence:
+    with ScopedEvidence(folder, scope, left_out) as evidence:
         for table, values in rows:
             if columns:
                 arrays = [
@@ -112,3 +112,23 @@ def test_who_is_spoken_of(text: str, found: bool) -> None:
         [ip_network("203.0.113.0/24"), ip_network("2001:db8::/64")], ["02:00:00:00:00:0a"], ["durand"]
     )
     assert forbidden.finds(text) is found
+
+
+@pytest.mark.parametrize("columns", [False, True])
+def test_an_identity_without_an_address_is_anybody_s(tmp_path: Path, columns: bool) -> None:
+    scope = Scope(targets=SCOPE.targets)
+    rows = [("subscribers", row("subscribers", ip=ip, kind="user-name", identity="alice"))
+            for ip in (None, "10.0.0.1", "10.9.9.9")]  # fmt: skip
+    found, left_out = written(tmp_path, rows, columns=columns, scope=scope)
+    assert [one["ip"] for one in found["subscribers"]] == ["10.0.0.1"]
+    assert {key: one.records for key, one in left_out.tallies.items()} == {("third-party", "dropped"): 2}
+
+
+@pytest.mark.parametrize("columns", [False, True])
+def test_names_of_devices_are_withheld_with_the_facts_of_hosts(tmp_path: Path, columns: bool) -> None:
+    scope = Scope(withheld=frozenset({"hosts"}))
+    rows = [("names", row("names", ip="10.0.0.1", name=f"{source}.example", first_ts=1, source=source))
+            for source in ("dns", "sni", "certificate", "dhcp", "mdns")]  # fmt: skip
+    found, left_out = written(tmp_path, rows, columns=columns, scope=scope)
+    assert [one["source"] for one in found["names"]] == ["dns", "sni", "certificate"]
+    assert {key: one.records for key, one in left_out.tallies.items()} == {("withheld", "dropped"): 2}

@@ -112,3 +112,29 @@ def test_rows_that_a_killed_analysis_logged_and_did_not_commit_are_told_from_row
 
 def against(case: Case) -> list[str]:
     return [one.detail for one in verify(case).checks if one.holds is False]
+
+
+def put_owned(case: Case, *ids: int, **tables: pa.Table) -> None:
+    links = rows("device_links", *({"link_id": one, "ip": "192.0.2.1"} for one in ids))
+    replace_analysis(
+        case,
+        "endpoints",
+        empty("findings"),
+        empty("finding_frames"),
+        tables={"device_links": links, **tables},
+    )
+
+
+def test_a_table_that_a_detector_owns_is_replaced_by_its_next_run(case: Case) -> None:
+    put_owned(case, 1, 2)
+    put(case, "a", 1)
+    assert stored(case, "device_links", "link_id") == [(1,), (2,)], "another detector leaves it alone"
+    put_owned(case, 3)
+    assert stored(case, "device_links", "link_id") == [(3,)]
+    assert verify(case).holds
+
+
+def test_a_table_that_no_detector_owns_is_refused(case: Case) -> None:
+    with pytest.raises(CaseError, match="not tables that a detector owns: calls"):
+        put_owned(case, 1, calls=empty("calls"))
+    assert stored(case, "device_links", "link_id") == []

@@ -7,7 +7,15 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 import atheris  # type: ignore[import-not-found,unused-ignore]  # an optional tool of development
 
-with atheris.instrument_imports(include=["wirecover.capture.protocols"]):
+HOUSE = Path(__file__).parents[2]
+PLAIN = [
+    ".".join(("wirecover", *path.relative_to(HOUSE).with_suffix("").parts))
+    for path in sorted((HOUSE / "capture").rglob("*.py"))
+    if "protocols" not in path.parts
+]
+"""Everything but the parsers: kernels cannot be compiled with probes in them."""
+
+with atheris.instrument_imports(include=["wirecover"], exclude=PLAIN):
     from fuzz.targets import TARGETS
 
 

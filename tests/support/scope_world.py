@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from hypothesis import strategies as st
 from support import captures as files
 from support import conversations as talk
+from support import gtpc_messages as gtpc
 from support.traffic import ACK, MS, PSH, SECOND, START, Connection, Frame, packet, tcp, udp
 
 from wirecover.capture.scope import Scope, Selector
@@ -26,10 +27,13 @@ LAWYER = "203.0.113.99"
 LAWYER_SERVER = "198.51.100.200"
 LAWYER_NAME = "cabinet-durand.example"
 RESOLVER = "10.0.0.1"
+TOLD = "10.77.77.77"
+"""A subscriber who speaks with nobody: others say who has this address."""
 GATEWAYS = ("10.200.0.1", "10.200.0.2")
 KINDS = (
     "tls", "dns", "lawyer-in-answer", "stun", "quic", "blob", "arp", "mdns", "mdns-question", "ssdp", "http",
-    "fragment", "gtp", "gtp-fragments", "cut", "lldp", "llmnr", "reverse",
+    "fragment", "gtp", "gtp-fragments", "cut", "lldp", "llmnr", "reverse", "sip", "radius", "radius-of-third", "gtpc",
+    "dhcp", "socks", "connect",
 )  # fmt: skip
 WINDOW = (START + 1000 * SECOND, START + 2000 * SECOND)
 
@@ -90,7 +94,15 @@ def frames_of(one: Talk) -> list[Frame]:
     name, up, down, ts = f"{one.marker}.example", one.one, one.other, one.ts
     line = Connection(up, down, 40000 + one.number, 443, ts=ts)
     kind = one.kind
-    if ":" in up and kind in ("arp", "gtp", "gtp-fragments", "fragment", "reverse", "lawyer-in-answer"):
+    if ":" in up and kind in (
+        "arp",
+        "gtp",
+        "gtp-fragments",
+        "fragment",
+        "reverse",
+        "lawyer-in-answer",
+        "dhcp",
+    ):
         kind = "tls"
     if kind == "tls":
         shown = LAWYER_NAME if LAWYER_SERVER in (up, down) else name
@@ -123,7 +135,81 @@ def frames_of(one: Talk) -> list[Frame]:
             True, f"GET /x HTTP/1.1\r\nHost: {name}\r\nUser-Agent: {one.marker}/1\r\n\r\n".encode()
         )
         return _both(line.frames, up, down)
+    if kind in SIGNALLING:
+        return _signalling(one, kind, name)
     return _odd_frames(one, kind, name)
+
+
+SIGNALLING = ("sip", "radius", "radius-of-third", "gtpc", "dhcp", "socks", "connect")
+"""Kinds that tell of identities: of who speaks, or of a third party."""
+
+
+def imsi(number: int) -> str:
+    """What a GTP-C talk says of a third party."""
+    return f"2069{number:03d}77777777"
+
+
+def _signalling(one: Talk, kind: str, name: str) -> list[Frame]:
+    up, down = one.one, one.other
+    if kind in ("socks", "connect"):
+        line = Connection(up, down, 48000 + one.number, 1080, ts=one.ts).open()
+        if kind == "connect":
+            line.say(True, f"CONNECT {name}:443 HTTP/1.1\r\nHost: {name}:443\r\n\r\n".encode())
+            line.say(False, b"HTTP/1.1 200 Connection established\r\n\r\n")
+        else:
+            line.say(True, b"\5\1\0")
+            line.say(False, b"\5\0")
+            line.say(True, b"\5\1\0\3" + bytes([len(name)]) + name.encode() + b"\x01\xbb")
+            line.say(False, b"\5\0\0\1" + bytes(6))
+        return _both(line.frames, up, down)
+    port, asked, answer = _datagrams_of(one, kind)
+    line = Connection(up, down, port if kind in ("dhcp", "gtpc") else 49000 + one.number, port, ts=one.ts)
+    said = [(True, asked)] + ([(False, answer)] if answer else [])
+    return _both(talk.datagrams(line, *said), up, down)
+
+
+def _datagrams_of(one: Talk, kind: str) -> tuple[int, bytes, bytes]:
+    """(port of the server, question, answer or nothing) of a talk over UDP."""
+    up, marker = one.one, one.marker
+    if kind == "sip":
+        six = "6" if ":" in up else "4"
+        body = f"v=0\r\no=- 1 1 IN IP{six} {up}\r\ns=-\r\nc=IN IP{six} {up}\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n"
+        head = (f"INVITE sip:{marker}-to@x.example SIP/2.0\r\nFrom: \"{marker}\" <sip:{marker}@x.example>;tag=1\r\n"
+                f"To: <sip:{marker}-to@x.example>\r\nCall-ID: {marker}-call\r\nCSeq: 1 INVITE\r\n"
+                f"Contact: <sip:{marker}@x.example>\r\nContent-Type: application/sdp\r\n"
+                f"Content-Length: {len(body)}\r\n\r\n")  # fmt: skip
+        return 5060, (head + body).encode(), b""
+    if kind in ("radius", "radius-of-third"):
+        third = kind == "radius-of-third"
+        user = b"mkthird-known" if third else marker.encode()
+        address = socket.inet_pton(socket.AF_INET, TOLD if third or ":" in up else up)
+        if ":" in up and not third:
+            address = b""
+        fields = _attribute(1, user) + _attribute(40, struct.pack("!I", 1)) + _attribute(44, user)
+        fields += _attribute(8, address) if address else b""
+        return 1813, struct.pack("!BBH", 4, one.number, 20 + len(fields)) + bytes(16) + fields, b""
+    if kind == "dhcp":
+        who = bytes.fromhex(mac(up).replace(":", ""))
+        head = (
+            struct.pack("!BBBBIHH", 1, 1, 6, 0, one.number, 0, 0) + bytes(map(int, up.split("."))) + bytes(12)
+        )
+        text = b"\x35\1\3" + b"\x0c" + bytes([len(marker)]) + marker.encode() + b"\xff"
+        return 67, head + who + bytes(10) + bytes(192) + b"\x63\x82\x53\x63" + text, b""
+    bearer = gtpc.element_2(73, b"\5") + gtpc.endpoint(4, 0x2222, GATEWAYS[0])
+    asked = gtpc.message_2(
+        32, 0, 77, gtpc.element_2(1, gtpc.bcd(imsi(one.number))), gtpc.endpoint(6, 0x1111, GATEWAYS[0]),
+        gtpc.element_2(93, bearer),
+    )  # fmt: skip
+    given = gtpc.message_2(
+        33, 0x1111, 77, gtpc.element_2(2, b"\x10\0"), gtpc.endpoint(7, 0x3333, GATEWAYS[1]),
+        gtpc.element_2(79, b"\1" + gtpc.ip(TOLD)),
+        gtpc.element_2(93, gtpc.endpoint(5, 0x4444, GATEWAYS[1])),
+    )  # fmt: skip
+    return 2123, asked, given
+
+
+def _attribute(kind: int, value: bytes) -> bytes:
+    return bytes([kind, 2 + len(value)]) + value
 
 
 def _odd_frames(one: Talk, kind: str, name: str) -> list[Frame]:
@@ -234,11 +320,12 @@ class World:
         """Texts and times that must not be anywhere."""
         inside = [one for one in self.talks if self.allowed(one)]
         met = {ip for one in inside for ip in (one.one, one.other)} | {RESOLVER}
-        gone: set[str] = {LAWYER, mac(LAWYER), "mkthird-known"}
+        gone: set[str] = {LAWYER, mac(LAWYER), "mkthird-known", TOLD}
         for ip in hosts():
             if ip not in met:
                 gone |= {ip, mac(ip)}
         gone.add("99.113.0.203")
+        gone |= {imsi(one.number) for one in self.talks if one.kind == "gtpc"}
         if self.by_name:
             gone.add(LAWYER_NAME)
         for one in self.talks:

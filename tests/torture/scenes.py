@@ -26,6 +26,7 @@ from wirecover.casefile.case import Case
 from wirecover.casefile.custody import Act, note, record
 from wirecover.casefile.derived import DERIVED
 from wirecover.casefile.digest import stored_digest
+from wirecover.casefile.errors import CaseError
 from wirecover.casefile.rebuild import COMPARED, rebuild
 from wirecover.casefile.store import replace_analysis
 from wirecover.report.files import write_together
@@ -57,8 +58,8 @@ def captures(root: Path) -> Path:
 
 
 def new_case(root: Path) -> None:
-    Case.create(root / "case", training=True, clock=lambda: AT)
     captures(root)
+    Case.create(root / "case", training=True, clock=lambda: AT)
 
 
 def full_case(root: Path) -> None:
@@ -144,8 +145,10 @@ def amend(root: Path) -> None:
 
 
 def create(root: Path) -> None:
-    if not (root / "case").exists():
+    try:
         new_case(root)
+    except CaseError as error:
+        assert "not an empty folder" in str(error)
 
 
 SCENES = {
