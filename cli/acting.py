@@ -82,8 +82,12 @@ def passphrase(of: str, file: Path | None, descriptor: int | None, *, confirm: b
         with file.open("rb") as opened:
             return opened.readline(_LONGEST).rstrip(b"\r\n")
     if descriptor is not None:
-        with os.fdopen(descriptor, "rb", closefd=False) as pipe:
-            return pipe.readline(_LONGEST).rstrip(b"\r\n")
+        try:
+            with os.fdopen(descriptor, "rb", closefd=False) as pipe:
+                return pipe.readline(_LONGEST).rstrip(b"\r\n")
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise click.UsageError(f"{of}: descriptor {descriptor} cannot be read ({reason})") from error
     if not sys.stdin.isatty():
         raise click.UsageError(
             f"{of}: its key is encrypted: give a passphrase file or descriptor, or run at a terminal"

@@ -5,6 +5,7 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -93,3 +94,30 @@ def test_the_lock_is_let_go_by_death_and_leaves_no_file(tmp_path: Path) -> None:
         with only_writer(target):
             assert not target.exists()
     assert not list(tmp_path.iterdir())
+
+
+def test_without_the_posix_calls_files_are_still_written_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on Windows: no flock, no links, no O_NOFOLLOW; the lock is msvcrt's."""
+    taken: set[int] = set()
+
+    def locking(handle: int, mode: int, size: int) -> None:
+        inode = os.fstat(handle).st_ino
+        if inode in taken:
+            raise OSError(13, "Permission denied")
+        taken.add(inode)
+
+    monkeypatch.setitem(sys.modules, "fcntl", None)
+    monkeypatch.setitem(sys.modules, "msvcrt", SimpleNamespace(LK_NBLCK=2, locking=locking))
+    monkeypatch.delattr(os, "link")
+    target = tmp_path / "out"
+    with only_writer(target):
+        with pytest.raises(CaseBusyError), only_writer(target):
+            pass
+        write_private(partial_of(target), b"whole")
+        publish_file(partial_of(target), target)
+        write_private(partial_of(target), b"other")
+        with pytest.raises(CaseError, match="exists already"):
+            publish_file(partial_of(target), target)
+    assert target.read_bytes() == b"whole"

@@ -1,9 +1,12 @@
 """Who a third party is: told for a reason, to two persons where that is asked, and no key of it leaves by itself."""
 
+import io
+import tarfile
 from pathlib import Path
 
 import pytest
-from sealing import keys
+from sealing import keys, opened_by_hand
+from sharing import order
 from support import conversations as talk
 from support import orders
 from support.traffic import START, Connection, write_capture
@@ -14,6 +17,8 @@ from wirecover.casefile.case import Case
 from wirecover.casefile.errors import AuthorityError, CaseError
 from wirecover.casefile.log_file import records
 from wirecover.casefile.seal import seal, unseal
+from wirecover.casefile.share import share
+from wirecover.casefile.share_scope import Scope
 from wirecover.casefile.unmask import unmask
 from wirecover.casefile.verify import verify
 
@@ -71,3 +76,17 @@ def test_the_key_is_sealed_only_when_asked_for(tmp_path: Path, with_key: bool) -
         with pytest.raises(AuthorityError, match=r"pseudonyms\.key: cannot be read"):
             there.ingest([tmp_path / "x.pcap"])
     assert verify(there).holds
+
+
+def test_a_share_never_holds_the_key(tmp_path: Path) -> None:
+    case, bob = make(tmp_path), keys(tmp_path / "keys", "bob")
+    key = (case.path / KEY_FILE).read_bytes().strip()
+    scope = Scope(None, None, (), (), (), (), ("flows", "packets"), exhibit_names=False)
+    basis = parse_authority(orders.order(), "order.toml")
+    share(opened(case), order(scope), "H2", basis, tmp_path / "shared", bob.recipients, bob.signer)
+    with tarfile.open(fileobj=io.BytesIO(opened_by_hand(tmp_path / "shared", bob.identities))) as tar:
+        files = {one.name: tar.extractfile(one).read() for one in tar}  # type: ignore[union-attr]
+    assert any(name.endswith("flows.parquet") for name in files)
+    assert not any(
+        KEY_FILE in name or key in data or bytes.fromhex(key.decode()) in data for name, data in files.items()
+    )

@@ -36,6 +36,11 @@ def test_a_profile_is_made_and_shown(run, ana: Path, secret: Path) -> None:
     os.close(reading)
 
 
+def test_a_descriptor_that_is_none_is_one_line(run, ana: Path) -> None:
+    done = run("examiner", "show", ana, "--passphrase-fd", 999)
+    assert done.code == 2 and len(done.lines) == 1 and "descriptor 999 cannot be read" in done.lines[0]
+
+
 def test_without_a_terminal_nothing_is_asked(run, ana: Path) -> None:
     done = run("examiner", "show", ana)
     assert done.code == 2 and "give a passphrase file or descriptor" in done.err

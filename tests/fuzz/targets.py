@@ -57,6 +57,7 @@ from wirecover.capture.protocols.tls import (
 )
 from wirecover.capture.protocols.x509 import parse_certificate
 from wirecover.capture.protocols.x509_der import walk_certificate
+from wirecover.capture.protocols.zoom import zoom_header
 
 Target = Callable[[bytes], None]
 MAX_INPUT: Final = 1 << 14
@@ -189,7 +190,7 @@ TARGETS: Final[dict[str, Target]] = {
     "dtls": _datagrams(DtlsReader, looks_like_dtls), "quic": _datagrams(InitialReader, looks_like_quic),
     "quic_transport": _parses(transport_parameters), "gquic": _parses(parse_google_hello),
     "stun": _parses(parse_stun, looks_like_stun), "stun_tcp": _reads(StunTcpReader),
-    "rtp": _parses(parse_rtp, parse_rtcp), "ssh": _reads(SshReader),
+    "rtp": _parses(parse_rtp, parse_rtcp), "zoom": _parses(zoom_header), "ssh": _reads(SshReader),
     "sip": _parses(parse_sip, partial(parse_sip, cut=True)),
     "sip_stream": _reads(SipStream), "sdp": _parses(parse_sdp), "radius": _parses(parse_radius),
     "gtpc": _parses(parse_gtpc, looks_like_gtpc), "isakmp": _parses(parse_isakmp, looks_like_ike, parse_esp_in_udp),

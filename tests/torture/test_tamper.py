@@ -1,6 +1,6 @@
 """Every file of a case, changed in every plain way: each change is found by `verify`, or listed here as not found.
 
-flip      one bit of one byte, drawn at random (WIRECOVER_TAMPERS times for each file; all bytes of small ones)
+flip      one bit of one byte, drawn at random (WIRECOVER_TAMPERS times for each file; from 100 on, all of small ones)
 cut       the last byte taken away           grow     a byte put at the end
 empty     no byte left                       gone     the file taken away
 swap      the content of another file of the case in its place
@@ -30,7 +30,9 @@ from wirecover.casefile.log_file import read_head
 from wirecover.casefile.manifest_signature import KeySigner
 from wirecover.casefile.verify import verify
 
-TAMPERS = int(os.environ.get("WIRECOVER_TAMPERS", "1"))
+FULL = int(os.environ.get("WIRECOVER_KILLS", "0")) >= 100
+"""`make torture`: every table, and more flipped bits."""
+TAMPERS = int(os.environ.get("WIRECOVER_TAMPERS", "4" if FULL else "1"))
 SEED = os.environ.get("WIRECOVER_SEED", "1")
 SMALL = 700
 """Bytes up to which a file has each of its bytes flipped in the full run."""
@@ -126,7 +128,7 @@ def test_every_changed_file_is_found(model: Path, tmp_path: Path) -> None:
     tried = harmless = only_told = 0
     missed: list[str] = []
     tables = [name for name in names if name.endswith(".parquet")]
-    left_out = set(tables) - set(tables if TAMPERS >= 100 else drawn.sample(tables, 4))
+    left_out = set(tables) - set(tables if FULL else drawn.sample(tables, 4))
     for name in names:
         path = root / "case" / name
         if name in left_out or any(name.startswith(one) for one in NOT_FOUND):

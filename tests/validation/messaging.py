@@ -20,6 +20,10 @@ from wirecover.analysis.calls import Calls
 from wirecover.analysis.message_events import MessageEvents, prepare
 from wirecover.casefile.case import Case
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from support.framed_talks import TALKS, Planted, talk
+from support.traffic import write_capture
+
 OWN = Path(__file__).parents[1] / "captures"
 TRUTH = OWN / "harbour-xmpp-turn-h3.truth.json"
 CAPTURE = OWN / "harbour-xmpp-turn-h3.pcapng"
@@ -218,8 +222,69 @@ def own_calls(truth: dict, connection) -> list[str]:
     ]  # fmt: skip
 
 
+def framed_messages() -> list[str]:
+    """The table on crafted streams that frame themselves."""
+    frames, planted = [], {}
+    for number, protocol in enumerate(TALKS):
+        client = f"10.0.0.{number + 2}"
+        some, planted[protocol, client] = talk(protocol, client=client)
+        frames += some
+    with tempfile.TemporaryDirectory(prefix="wirecover-") as folder:
+        capture = write_capture(Path(folder) / "a.pcap", sorted(frames, key=lambda one: one.ts))
+        case = Case.create(Path(folder) / "case", training=True)
+        case.ingest([capture])
+        with closing(case.connect()) as connection:
+            exact = sized_events(connection)
+        with closing(case.connect()) as connection:
+            connection.execute(
+                "CREATE TEMP TABLE messenger_frames AS SELECT * FROM messenger_frames WHERE false"
+            )
+            bursts = sized_events(connection)
+    lines = [
+        (
+            "| protocol | planted messages found, with their size (recall) | message-like events that were planted "
+            "(precision) | found with their size by bursts alone |"
+        ),
+        "|---|---|---|---|",
+    ]
+    for (protocol, client), told in planted.items():
+        hit, events = matched(told, exact[client]), len(exact[client])
+        alone = matched(told, bursts[client], over=5)
+        lines.append(
+            f"| {protocol} | {rate(hit, len(told))} | {rate(hit, events)} | {rate(alone, len(told))} |"
+        )
+    return lines
+
+
+def sized_events(connection) -> dict[str, list[tuple[int, bool, int]]]:
+    """Address -> (time, direction, bytes) of each message-like event."""
+    table = prepare(connection, MessageEvents.parameters)
+    found = defaultdict(list)
+    for client, ns, up, size in connection.sql(
+        f"SELECT client_ip, ns, up, bytes FROM {table} WHERE kind IN {MESSAGE_LIKE} ORDER BY ALL"
+    ).fetchall():
+        found[client].append((ns, up, size))
+    return found
+
+
+def matched(told: list[Planted], events: list[tuple[int, bool, int]], over: int = 0) -> int:
+    """Messages with an event of that size (`over` bytes more at most) and direction within 1 s, each event once."""
+    left, hits = list(events), 0
+    for one in told:
+        fits = [
+            (ns, up, size) for ns, up, size in left
+            if up == one.up and 0 <= size - one.length <= over and abs(ns - one.ts) <= NEAR
+        ]  # fmt: skip
+        if fits:
+            left.remove(fits[0])
+            hits += 1
+    return hits
+
+
 def other_calls(corpus: Path) -> list[str]:
     """The tables on other projects' captures."""
+    framed: list[str] = []
+    kinds: list[str] = []
     lines = ["| capture | calls it holds | call rows | application and state of each |", "|---|---|---|---|"]
     right = named = silent = false = 0
     wrong: list[str] = []
@@ -227,10 +292,15 @@ def other_calls(corpus: Path) -> list[str]:
         one for folder in sorted(corpus.iterdir()) if folder.is_dir() for one in folder.iterdir()
     ):
         name = f"{path.parent.name}/{path.name}"
-        if name in NOT_COUNTED or not path.is_file():
+        if not path.is_file():
             continue
-        found = calls_of(path)
-        if found is None:
+        read = read_capture(path)
+        if read is None:
+            continue
+        found, some, media = read
+        framed += [f"| {name} | {' | '.join(map(str, row))} |" for row in some]
+        kinds += [f"| {name} | {' | '.join(map(str, row))} |" for row in media]
+        if name in NOT_COUNTED:
             continue
         if name in CALLS_OF_OTHERS:
             named, right = named + 1, right + (len(found) == CALLS_OF_OTHERS[name])
@@ -243,18 +313,37 @@ def other_calls(corpus: Path) -> list[str]:
     return [
         *lines, "", f"Captures with known calls and as many rows: {rate(right, named)}.", "",
         f"Captures without a call and without a call row: {rate(silent - false, silent)}.",
-        *([f"With a row all the same: {', '.join(wrong)}."] if wrong else []),
+        *([f"With a row all the same: {', '.join(wrong)}."] if wrong else []), "",
+        "### Frames in clear, and kinds of media that Zoom's headers name, on the same captures", "",
+        "Every capture with such rows is listed: all others have none.", "",
+        "| capture | framing | label | flows | frames | message-like events | receipts and keepalives |",
+        "|---|---|---|---|---|---|---|", *framed, "",
+        "| capture | headers | label | kind | streams |", "|---|---|---|---|---|", *kinds,
     ]  # fmt: skip
 
 
-def calls_of(path: Path) -> list[dict] | None:
-    """The calls of one capture; None when it cannot be read."""
+FRAMED = """
+SELECT m.protocol, coalesce(f.app, 'no label'), count(DISTINCT m.flow_id), count(*),
+       (SELECT count(*) FROM {table} e WHERE e.source = 'framing' AND e.kind IN ('text-like', 'media-like')),
+       (SELECT count(*) FROM {table} e WHERE e.source = 'framing' AND e.kind IN ('receipt-like', 'keepalive'))
+FROM messenger_frames m JOIN flows f USING (flow_id) GROUP BY ALL ORDER BY ALL
+"""
+WRAPPED = """
+SELECT m.encapsulation, coalesce(f.app, 'no label'), m.kind, count(*) FROM media_streams m JOIN flows f USING (flow_id)
+WHERE m.encapsulation IS NOT NULL GROUP BY ALL ORDER BY ALL
+"""
+
+
+def read_capture(path: Path) -> tuple[list[dict], list[tuple], list[tuple]] | None:
+    """Calls, frames in clear and media with headers of Zoom's of one capture; None when it cannot be read."""
     with tempfile.TemporaryDirectory(prefix="wirecover-") as folder:
         case = Case.create(Path(folder) / "case", training=True)
         if case.ingest([path]).with_status("failed"):
             return None
         with closing(case.connect()) as connection:
-            return call_rows(connection)
+            table = prepare(connection, MessageEvents.parameters)
+            framed = connection.sql(FRAMED.format(table=table)).fetchall()
+            return call_rows(connection), framed, connection.sql(WRAPPED).fetchall()
 
 
 def page(corpus: Path | None) -> str:
@@ -268,7 +357,11 @@ def page(corpus: Path | None) -> str:
     head = Path(__file__).with_name("messaging_head.md").read_text(encoding="utf-8")
     tail_ = other_calls(corpus) if corpus else ["Not measured in this run."]
     return head.format(
-        own=CAPTURE.name, calls="\n".join(calls), messages="\n".join(messages), others="\n".join(tail_)
+        own=CAPTURE.name,
+        calls="\n".join(calls),
+        messages="\n".join(messages),
+        others="\n".join(tail_),
+        framed="\n".join(framed_messages()),
     )
 
 

@@ -17,7 +17,7 @@ import sys
 import tempfile
 from collections import Counter, defaultdict
 from concurrent.futures import ThreadPoolExecutor
-from hashlib import sha1
+from hashlib import sha1, sha256
 from ipaddress import ip_address
 from pathlib import Path
 from time import monotonic
@@ -103,7 +103,8 @@ def facts_of(row: dict[str, list[str]]) -> list[tuple[str, Any]]:
             found += [("cipher", int(value, 16)) for value in shown["ciphersuite"]]
         found += [("certificate", sha1(bytes.fromhex(one)).hexdigest()) for one in shown["certificate"]]
     found += [("quic", True) for version in row["quic.version"] if int(version, 16)]
-    found += [("dns name", name.rstrip(".").lower()) for name in row["dns.qry.name"][:1] if name.rstrip(".")]
+    asked = (name.rstrip(".").lower() for name in row["dns.qry.name"][:1] if name[:1] != "<")
+    found += [("dns name", name) for name in asked if name]
     found += [("stun", True)] if row["stun.type"] else []
     found += [("ssh", text.split("-", 2)[-1].split(" ")[0]) for text in row["ssh.protocol"]]
     found += [("hassh", text) for name in ("ssh.kex.hassh", "ssh.kex.hasshserver") for text in row[name]]
@@ -244,8 +245,8 @@ def compare(theirs: Said, ours: Said, score: dict[str, Counter[str]]) -> list[di
 
 
 def captures_below(folder: Path) -> list[Path]:
-    """Files that begin as a capture does, gzip opened."""
-    found = []
+    """Files that begin as a capture does, gzip opened; of those with the same content the first."""
+    found, seen = [], set()
     for path in sorted(one for one in folder.rglob("*") if one.is_file()):
         head = path.open("rb").read(4)
         if head[:2] == b"\x1f\x8b":
@@ -254,7 +255,8 @@ def captures_below(folder: Path) -> list[Path]:
                     head = opened.read(4)
             except (OSError, EOFError):
                 continue
-        if head in MAGICS:
+        if head in MAGICS and (digest := sha256(path.read_bytes()).digest()) not in seen:
+            seen.add(digest)
             found.append(path)
     return found
 
