@@ -65,7 +65,9 @@ class Fact:
             return "software"
         if self.attribute in SUBSCRIBER or self.attribute in ("sip-from", "mail"):
             return "identity"
-        if self.attribute == "client-certificate" and self.source != "dtls":  # of DTLS made anew for each call
+        if (
+            self.attribute == "client-certificate" and self.source != "dtls"
+        ):  # of DTLS made anew for each call
             return "identity"
         if self.source.startswith(IDENTITY):
             return "identity"
