@@ -56,7 +56,7 @@ RULES: Final[dict[str, Rule]] = {
     ), ("ts",), ("ts",)),
     "media_streams": Rule("flow", _names(
         "flow_no ssrc payload_type up first_ts last_ts first_frame packets bytes kind last_frame lost gaps rtcp "
-        "extension_profile turn_channel"
+        "extension_profile turn_channel encapsulation"
     ), ("first_ts", "last_ts"), ("first_ts", "last_ts")),
     "ssh_handshakes": Rule("flow", _names(
         "flow_no client_frame server_frame client_software server_software hassh hassh_server"

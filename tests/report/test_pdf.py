@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import BinaryIO
 
 import fake_case
 import pypdf
@@ -205,10 +206,10 @@ def test_a_failed_write_keeps_what_was_there(tmp_path: Path, monkeypatch: pytest
     out = tmp_path / "report.pdf"
     out.write_bytes(b"old")
 
-    def full(handle: int) -> None:
+    def full(file: BinaryIO) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(files.os, "fsync", full)
+    monkeypatch.setattr(files, "flush", full)
     with pytest.raises(ReportError, match="No space left"):
         render(build(fake_case.empty(), ()), out)
     assert out.read_bytes() == b"old"

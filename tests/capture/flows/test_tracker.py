@@ -1,6 +1,5 @@
 """The rules of flows: what belongs together, what ends, who is the client, and what is counted."""
 
-import dataclasses
 import ipaddress
 from typing import Any
 
@@ -178,21 +177,6 @@ def test_else_the_ephemeral_port_else_who_spoke_first(
 def test_the_round_trip_is_from_syn_to_the_handshakes_last_acknowledgement() -> None:
     line = Connection(step=20 * MS + 1500).open()
     assert follow(line.frames).flows[0]["rtt_us"] == 40003
-
-
-def test_the_same_packet_recorded_twice_is_a_duplicate() -> None:
-    line = Connection().open()
-    for _ in range(2):
-        line.segment(True, line.up, line.down, ACK, b"hello", checksum=0x1234)
-    assert follow(line.frames).duplicates == 1
-    late = dataclasses.replace(line.frames[-1], ts=line.frames[-1].ts + 11 * MS)
-    assert follow([*line.frames, late]).duplicates == 1
-
-
-def test_packets_earlier_than_the_latest_are_out_of_order() -> None:
-    frames = [datagram(A, 5, B, 6, START + offset) for offset in (0, 5, 3, 4, 5, 9)]
-    assert follow(frames).out_of_order == 2
-    assert follow(frames, sizes=[1]).out_of_order == 2
 
 
 def test_vlan_and_tunnel_of_the_first_packet() -> None:

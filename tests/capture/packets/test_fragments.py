@@ -106,7 +106,6 @@ def test_what_is_never_completed_is_shown_as_far_as_it_came() -> None:
         assert shown(found) == [(1, TEXT[:1472]), (2, TEXT[:1472])]
         assert [flow["packets_up"] for flow in found.flows] == [1, 1]
         assert found.losses == {"datagrams of which fragments are missing": 2}
-        assert found.out_of_order == 0
 
 
 def test_an_identification_used_again_is_another_datagram() -> None:
